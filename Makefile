@@ -1,0 +1,69 @@
+# `make demo` and `make test` are all a newcomer needs; `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: help install up down status logs clean build demo doctor test test-unit check format lock
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+$(VENV)/.installed: requirements/bootstrap.lock requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ...")'
+	@echo "Installing the Python packages into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.lock
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes -r requirements/dev.lock
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+install: $(VENV)/.installed  ## the Python packages, into .venv
+
+up: install  ## start the stack and wait until every part answers (STACK=docker|native forces a mode)
+	@$(PY) -m stack up
+
+down: install  ## stop it; data stays
+	@$(PY) -m stack down
+
+status: install  ## what runs where
+	@$(PY) -m stack status
+
+logs: install  ## the parts' logs; PART=collector for one
+	@$(PY) -m stack logs $(PART)
+
+build: install  ## build the native parts now, into the user's cache
+	@$(PY) -m stack build
+
+clean: install  ## stop it and delete its data
+	@$(PY) -m stack clean
+
+demo: up  ## the stack and a minute of real traffic through the health agent
+	@$(PY) -m examples.health_agent demo
+
+doctor: install  ## send a span, a metric and an error through and find each again
+	@$(PY) -m stack exec $(PY) -m telemetry doctor
+
+test: install  ## everything: unit, integration, the whole pipeline
+	@$(PY) -m pytest
+
+test-unit: install  ## the tests that need no server, in seconds
+	@$(PY) -m pytest tests/unit
+
+check: install  ## ruff, strict types, generated files up to date, configurations valid
+	@$(VENV)/bin/ruff check --quiet
+	@$(VENV)/bin/ruff format --check --quiet
+	@$(VENV)/bin/mypy
+	@$(PY) -m stack check
+
+format: install  ## let ruff format and mend what it can
+	@$(VENV)/bin/ruff format --quiet
+	@$(VENV)/bin/ruff check --fix --quiet
+
+lock: install  ## lock the newest dependencies, with hashes
+	@$(COMPILE) --upgrade pyproject.toml --group dev --all-extras -o requirements/dev.lock
+	@for name in bootstrap bugsink go; do $(COMPILE) --upgrade --no-annotate requirements/$$name.in -o requirements/$$name.lock; done
