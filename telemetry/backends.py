@@ -1,0 +1,261 @@
+"""Read side of the stack: what Prometheus, Jaeger and a Sentry-compatible server (Bugsink) hold.
+
+`doctor`, the demo's summary and the tests ask through these; the application itself never does. All calls are
+synchronous and raise `httpx.HTTPError` when the server does not answer or answers with an error status.
+
+APIs: https://prometheus.io/docs/prometheus/latest/querying/api/, Jaeger's HTTP JSON (`/api/traces`),
+Bugsink's canonical API (`/api/canonical/0/`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from telemetry._extras import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import httpx
+
+__all__ = ["Event", "Issue", "Jaeger", "Prometheus", "Sample", "Sentry", "Span", "Trace"]
+
+_NOT_FOUND = 404
+_TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One series of an instant query: its labels and its value."""
+
+    labels: dict[str, str]
+    value: float
+
+
+@dataclass(frozen=True)
+class Span:
+    """A span as Jaeger returns it; `start` in Unix seconds, `duration` in seconds, ids in hexadecimal."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str | None
+    name: str
+    service: str
+    start: float
+    duration: float
+    attributes: dict[str, Any]
+    links: tuple[str, ...]
+    error: bool
+
+    @classmethod
+    def from_jaeger(cls, data: Mapping[str, Any], processes: Mapping[str, Any]) -> Self:
+        """Read one element of Jaeger's `spans`; `processes` is the trace's own table of processes."""
+        references = data.get("references", [])
+        parents = [r["spanID"] for r in references if r["refType"] == "CHILD_OF" and r["traceID"] == data["traceID"]]
+        process = processes[data["processID"]]
+        attributes = {tag["key"]: tag["value"] for tag in (*process.get("tags", ()), *data.get("tags", ()))}
+        return cls(
+            trace_id=data["traceID"],
+            span_id=data["spanID"],
+            parent_id=parents[0] if parents else None,
+            name=data["operationName"],
+            service=process["serviceName"],
+            start=data["startTime"] / 1e6,
+            duration=data["duration"] / 1e6,
+            attributes=attributes,
+            links=tuple(r["traceID"] for r in references if r["traceID"] != data["traceID"]),
+            error=attributes.get("error") in (True, "true") or attributes.get("otel.status_code") == "ERROR",
+        )
+
+
+@dataclass(frozen=True)
+class Trace:
+    """All spans found under one trace id, oldest first."""
+
+    trace_id: str
+    spans: tuple[Span, ...]
+
+    @classmethod
+    def from_jaeger(cls, data: Mapping[str, Any]) -> Self:
+        """Read one element of Jaeger's `data`."""
+        spans = [Span.from_jaeger(span, data["processes"]) for span in data["spans"]]
+        return cls(data["traceID"], tuple(sorted(spans, key=lambda span: (span.start, span.parent_id or ""))))
+
+    def named(self, name: str) -> tuple[Span, ...]:
+        """Return the spans of this name."""
+        return tuple(span for span in self.spans if span.name == name)
+
+    def roots(self) -> tuple[Span, ...]:
+        """Return the spans whose parent is not in the trace."""
+        known = {span.span_id for span in self.spans}
+        return tuple(span for span in self.spans if span.parent_id not in known)
+
+    def walk(self) -> Iterator[tuple[int, Span]]:
+        """Yield each span with its depth in the tree, parents before their children."""
+        stack = [(0, span) for span in reversed(self.roots())]
+        while stack:
+            depth, span = stack.pop()
+            yield depth, span
+            children = [child for child in self.spans if child.parent_id == span.span_id]
+            stack.extend((depth + 1, child) for child in reversed(children))
+
+
+@dataclass(frozen=True)
+class Issue:
+    """A group of events in the Sentry-compatible server."""
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """One error event as the server stored it."""
+
+    id: str
+    issue_id: str
+    data: dict[str, Any]
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace the event belongs to."""
+        return self._context("trace").get("trace_id")
+
+    @property
+    def span_id(self) -> str | None:
+        """The span in which the error was captured."""
+        return self._context("trace").get("span_id")
+
+    @property
+    def user_id(self) -> str | None:
+        """The user whose request or update failed."""
+        return (self.data.get("user") or {}).get("id")
+
+    @property
+    def release(self) -> str | None:
+        """The release that failed."""
+        return self.data.get("release")
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The event's tags; the protocol allows a mapping or a list of pairs."""
+        tags = self.data.get("tags") or {}
+        return dict(tags) if isinstance(tags, dict) else {key: value for key, value in tags}
+
+    @property
+    def breadcrumbs(self) -> list[dict[str, Any]]:
+        """What happened before the error, oldest first."""
+        crumbs = self.data.get("breadcrumbs") or {}
+        return list(crumbs.get("values", [])) if isinstance(crumbs, dict) else list(crumbs)
+
+    def _context(self, name: str) -> dict[str, Any]:
+        return (self.data.get("contexts") or {}).get(name) or {}
+
+
+class _Server:
+    """A server reached over HTTP at one base address."""
+
+    def __init__(self, url: str, *, headers: Mapping[str, str] | None = None) -> None:
+        """Prepare requests to `url`; none is sent yet."""
+        client: type[httpx.Client] = require("httpx", feature="asking a backend", extra="http-clients").Client
+        self.url = url.rstrip("/")
+        self._client = client(base_url=self.url, headers=headers, timeout=_TIMEOUT_SECONDS)
+
+    def _get(self, path: str, **params: object) -> Any:  # noqa: ANN401 - JSON of any shape
+        response = self._client.get(path, params={k: str(v) for k, v in params.items() if v is not None})
+        response.raise_for_status()
+        return response.json()
+
+
+class Prometheus(_Server):
+    """The metrics store."""
+
+    def query(self, promql: str) -> list[Sample]:
+        """Evaluate an instant query now; one sample a series, empty when nothing matches."""
+        result = self._get("/api/v1/query", query=promql)["data"]["result"]
+        return [Sample(series["metric"], float(series["value"][1])) for series in result]
+
+    def scalar(self, promql: str) -> float:
+        """Return the first value of an instant query, 0.0 when nothing matches."""
+        samples = self.query(promql)
+        return samples[0].value if samples else 0.0
+
+
+class Jaeger(_Server):
+    """The trace store."""
+
+    def trace(self, trace_id: str) -> Trace | None:
+        """Return the trace with this id (32 hexadecimal digits), None where there is none."""
+        response = self._client.get(f"/api/traces/{trace_id}")
+        if response.status_code == _NOT_FOUND:
+            return None
+        response.raise_for_status()
+        found = response.json()["data"]
+        return Trace.from_jaeger(found[0]) if found else None
+
+    def search(
+        self,
+        service: str,
+        *,
+        operation: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        limit: int = 20,
+        lookback_seconds: float = 3600,
+    ) -> list[Trace]:
+        """Return traces of a service, newest first, that hold a span of this name with all of these tags."""
+        import json  # noqa: PLC0415 - only searches by tag need it
+        import time  # noqa: PLC0415
+
+        now = time.time()
+        found = self._get(
+            "/api/traces",
+            service=service,
+            operation=operation,
+            tags=json.dumps(dict(tags)) if tags else None,
+            limit=limit,
+            start=int((now - lookback_seconds) * 1e6),
+            end=int((now + 60) * 1e6),
+        )["data"]
+        return [Trace.from_jaeger(trace) for trace in found]
+
+
+class Sentry(_Server):
+    """The error store: Bugsink, whose ingestion speaks Sentry's protocol and whose reading API is its own."""
+
+    def __init__(self, url: str, token: str) -> None:
+        """Prepare requests with an API token of the server."""
+        super().__init__(url, headers={"Authorization": f"Bearer {token}"})
+
+    def issues(self) -> list[Issue]:
+        """Return the issues of all projects, newest first."""
+        projects = self._pages("/api/canonical/0/projects/")
+        issues = [
+            issue
+            for project in projects
+            for issue in self._pages("/api/canonical/0/issues/", project=project["id"], sort="last_seen", order="desc")
+        ]
+        return [Issue(str(issue["id"]), _issue_title(issue)) for issue in issues]
+
+    def events(self, issue_id: str) -> list[Event]:
+        """Return the events of an issue, newest first, in full."""
+        listed = self._pages("/api/canonical/0/events/", issue=issue_id, order="desc")
+        return [self.event(str(event["id"])) for event in listed]
+
+    def event(self, event_id: str) -> Event:
+        """Return one event by the server's id of it."""
+        found = self._get(f"/api/canonical/0/events/{event_id}/")
+        return Event(str(found.get("event_id", event_id)), str(found["issue"]), found["data"])
+
+    def _pages(self, path: str, **params: object) -> list[dict[str, Any]]:
+        page = self._get(path, **params)
+        results: list[dict[str, Any]] = list(page["results"])
+        while page.get("next"):
+            page = self._get(page["next"].removeprefix(self.url))
+            results.extend(page["results"])
+        return results
+
+
+def _issue_title(issue: Mapping[str, Any]) -> str:
+    kind, value = issue.get("calculated_type", ""), issue.get("calculated_value", "")
+    return f"{kind}: {value}" if value else kind
