@@ -1,0 +1,64 @@
+"""`python -m examples.health_agent api|bot|local|demo`."""
+
+import argparse
+import asyncio
+import logging
+import sys
+
+from .settings import ConfigurationError, Settings
+
+__all__ = ["main"]
+
+HELP = {
+    "api": "serve the HTTP API on API_PORT",
+    "bot": "answer on Telegram",
+    "local": "api, bot and stand-ins for every service that has no key; chat in this terminal",
+    "services": "the stand-ins alone; prints their addresses as JSON",
+    "demo": "a minute of real traffic, then what arrived where",
+}
+
+
+def main() -> int:
+    """Run one part and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m examples.health_agent", description="A health coach on Telegram.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in HELP.items():
+        commands.add_parser(name, help=text)
+    command = parser.parse_args().command
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        return _run(command, Settings.from_environment())
+    except ConfigurationError as error:
+        sys.stderr.write(f"{command}: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(command: str, settings: Settings) -> int:
+    """Run a part. Each is imported here, since the API needs no bot and the demo neither."""
+    if command == "api":
+        from . import api  # noqa: PLC0415
+
+        api.run(settings)
+    elif command == "bot":
+        from . import bot  # noqa: PLC0415
+
+        bot.run(settings)
+    elif command == "services":
+        from .local import services  # noqa: PLC0415
+
+        asyncio.run(services.run(settings))
+    elif command == "local":
+        from .local import console  # noqa: PLC0415
+
+        return asyncio.run(console.run(settings))
+    else:
+        from .demo import run  # noqa: PLC0415
+
+        return asyncio.run(run(settings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

