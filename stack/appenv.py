@@ -1,0 +1,39 @@
+"""`.stack/app.env`: where applications and tools find the running stack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stack import envfile
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from stack.sentry import Access
+    from stack.settings import Settings
+
+__all__ = ["application_environment", "write"]
+
+
+def write(settings: Settings, parts: Collection[str], access: Access | None) -> None:
+    """Write the file for the parts that run; only this user can read it, for it holds a token."""
+    values = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": settings.url("OTLP_HTTP_PORT"),
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "TELEMETRY_PROMETHEUS_URL": settings.url("PROMETHEUS_PORT"),
+        "TELEMETRY_JAEGER_URL": settings.url("JAEGER_PORT"),
+        "API_PORT": str(settings.ports["API_PORT"]),
+    }
+    if access:
+        values["SENTRY_DSN"] = access.dsn
+        values["TELEMETRY_SENTRY_URL"] = settings.url("BUGSINK_PORT")
+        values["TELEMETRY_SENTRY_TOKEN"] = access.token
+    for name in ("tempo", "grafana"):
+        if name in parts:
+            values[f"TELEMETRY_{name.upper()}_URL"] = settings.url(f"{name.upper()}_PORT")
+    envfile.write_private(settings.app_env, values)
+
+
+def application_environment(settings: Settings) -> dict[str, str]:
+    """The environment `exec` gives: the process's own, then `.env`, then what `up` wrote."""
+    return {**envfile.read(settings.app_env), **settings.environ}

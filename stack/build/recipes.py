@@ -1,0 +1,54 @@
+"""Which programs, at which version, from which Go module. compose.yaml pins the images of the same versions."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stack.settings import Settings
+
+__all__ = ["BUILDER", "COLLECTOR_VERSION", "JAEGER_VERSION", "PROMETHEUS_VERSION", "RECIPES", "Recipe", "binary_path"]
+
+COLLECTOR_VERSION = "0.158.0"
+PROMETHEUS_VERSION = "3.16.0"
+# The module's tag and the product's version differ by history: 1.76.0 is the source of 2.13.0.
+JAEGER_VERSION = "2.13.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A Go program: where its source comes from and how it is compiled."""
+
+    name: str
+    module: str
+    version: str
+    package: str
+    tags: str = ""
+    tool: bool = False  # needed for building only
+
+
+BUILDER = Recipe(
+    name="builder",
+    module="go.opentelemetry.io/collector/cmd/builder",
+    version=f"v{COLLECTOR_VERSION}",
+    package=".",
+    tool=True,
+)
+_PROMETHEUS = {"module": "github.com/prometheus/prometheus", "version": "v0.316.0", "tags": "remove_all_sd"}
+RECIPES = (
+    BUILDER,
+    Recipe(name="process-compose", module="github.com/f1bonacc1/process-compose", version="v1.87.0", package="."),
+    Recipe(name="prometheus", package="./cmd/prometheus", **_PROMETHEUS),
+    Recipe(name="promtool", package="./cmd/promtool", **_PROMETHEUS),
+    Recipe(name="jaeger", module="github.com/jaegertracing/jaeger", version="v1.76.0", package="./cmd/jaeger"),
+)
+
+
+def binary_path(settings: Settings, name: str, version: str) -> Path:
+    """Where the cache keeps a binary: a file per name and version, apart for each platform."""
+    target = f"{platform.system()}-{platform.machine()}".lower()
+    return settings.cache / "bin" / target / f"{name}-{version}"

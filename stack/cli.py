@@ -1,0 +1,138 @@
+"""The commands: up, down, status, logs, build, clean, check, exec."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from stack import appenv, build, check, compose, report, settings, state
+from stack import up as lifecycle
+from stack.build.progress import say
+from stack.errors import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stack.settings import Settings
+
+__all__ = ["main"]
+
+_console = Console(highlight=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(_COMMANDS[options.command](settings.load(), options))
+    except StackError as error:
+        say(f"{error}")
+        return 1
+    except KeyboardInterrupt:
+        say("Interrupted. What was built is kept: the same command goes on from there; `make down` stops what runs.")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m stack", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="start it and wait until every part answers")
+    commands.add_parser("down", help="stop it; data stays")
+    commands.add_parser("status", help="what runs where; exit 1 if something does not work")
+    logs = commands.add_parser("logs", help="the last lines of the parts' logs")
+    logs.add_argument("part", nargs="?", default="")
+    commands.add_parser("build", help="build the native parts into the user's cache")
+    commands.add_parser("clean", help="stop it and delete its data")
+    commands.add_parser("check", help="validate every configuration file")
+    run = commands.add_parser("exec", help="run a command with the environment an application needs")
+    run.add_argument("argv", nargs=argparse.REMAINDER, metavar="CMD")
+    return parser
+
+
+def _up(found: Settings, _: argparse.Namespace) -> int:
+    began = time.monotonic()
+    running = lifecycle.up(found)
+    rows = report.rows(found, running)
+    _console.print(report.table(found, running, rows))
+    secrets = found.data / "secrets.env"
+    _console.print(f"Ready in {time.monotonic() - began:.1f} s. Passwords: {secrets}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _down(found: Settings, _: argparse.Namespace) -> int:
+    lifecycle.down(found)
+    return 0
+
+
+def _clean(found: Settings, _: argparse.Namespace) -> int:
+    lifecycle.clean(found)
+    return 0
+
+
+def _status(found: Settings, _: argparse.Namespace) -> int:
+    running = state.load(found)
+    if running is None:
+        say("The stack is down. `make up` starts it.")
+        return 1
+    there = state.with_running_ports(found, running)
+    rows = report.rows(there, running)
+    _console.print(report.table(there, running, rows))
+    return int(any(row.state != "up" for row in rows))
+
+
+def _logs(found: Settings, options: argparse.Namespace) -> int:
+    running = state.load(found)
+    if running and running.mode == "docker":
+        sys.stdout.write(compose.logs(found, options.part))
+        return 0
+    folder = found.data / "logs"
+    known = sorted(path.stem for path in folder.glob("*.log"))
+    if options.part and options.part not in known:
+        raise StackError(f'No log of "{options.part}".', todo=f"There are: {', '.join(known) or 'none yet'}.")
+    for name in [options.part] if options.part else known:
+        lines = (folder / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        sys.stdout.writelines(f"{name} | {line}\n" for line in lines[-200:])
+    return 0
+
+
+def _build(found: Settings, _: argparse.Namespace) -> int:
+    for name, path in {**build.binaries(found), "bugsink": build.bugsink_venv(found)}.items():
+        _console.print(f"{name:<16} {path}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _check(found: Settings, _: argparse.Namespace) -> int:
+    problems = check.check(found)
+    for problem in problems:
+        say(problem)
+    return int(bool(problems))
+
+
+def _exec(found: Settings, options: argparse.Namespace) -> int:
+    argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
+    if not argv:
+        raise StackError("exec needs a command.", todo="python -m stack exec python -m telemetry doctor")
+    if not found.app_env.is_file():
+        say("The stack is not up: the command gets only the environment and .env. `make up` starts it.")
+    environment = appenv.application_environment(found)
+    try:
+        os.execvpe(argv[0], argv, environment)
+    except OSError as error:
+        raise StackError(f"{argv[0]} does not run: {error.strerror}.") from error
+
+
+_COMMANDS = {
+    "up": _up,
+    "down": _down,
+    "status": _status,
+    "logs": _logs,
+    "build": _build,
+    "clean": _clean,
+    "check": _check,
+    "exec": _exec,
+}

@@ -1,0 +1,111 @@
+"""Docker mode: `docker compose` runs compose.yaml."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+from stack.errors import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from stack.settings import Settings
+
+__all__ = [
+    "bugsink_shell",
+    "delete_volumes",
+    "down",
+    "environment",
+    "is_running",
+    "logs",
+    "states",
+    "unavailable",
+    "up",
+]
+
+_ANSWER_SECONDS = 5
+
+
+def unavailable() -> str:
+    """Why Docker cannot be used, empty if it can."""
+    for command, why in (
+        (["docker", "version", "--format", "{{.Server.Version}}"], "no Docker engine answers"),
+        (["docker", "compose", "version"], "the docker command has no compose plugin"),
+    ):
+        try:
+            subprocess.run(command, capture_output=True, check=True, timeout=_ANSWER_SECONDS)
+        except (OSError, subprocess.SubprocessError):
+            return why
+    return ""
+
+
+def environment(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str]:
+    """What compose.yaml is read with."""
+    return {
+        **os.environ,
+        **{name: str(port) for name, port in settings.ports.items()},
+        **{name: settings.options[name] for name in ("COLLECTOR_MEMORY_MIB", "COLLECTOR_SPIKE_MIB")},
+        **secrets,
+    }
+
+
+def _compose(settings: Settings) -> list[str]:
+    # The project is named by the data folder too, so that a test's stack is another one than the developer's.
+    name = "health-agent" if settings.data == settings.root / ".stack" else f"health-agent-{settings.data.name}"
+    return ["docker", "compose", "--project-name", name.lower(), "--file", str(settings.root / "compose.yaml")]
+
+
+def up(settings: Settings, parts: Iterable[str], env: Mapping[str, str]) -> None:
+    """Start the services of these parts and wait for their health checks."""
+    services = [*parts, *(["collector-health"] if "collector" in parts else [])]
+    with_tempo = "[otlp_http/jaeger, otlp_http/tempo]" if "tempo" in services else "[otlp_http/jaeger]"
+    _run(
+        [*_compose(settings), "up", "--detach", "--wait", "--no-deps", *services],
+        {**env, "TRACE_EXPORTERS": with_tempo},
+    )
+
+
+def _run(command: Sequence[str], env: Mapping[str, str] | None = None) -> str:
+    full = dict(env or os.environ)
+    for name in ("BUGSINK_SECRET_KEY", "GRAFANA_ADMIN_PASSWORD", "POSTGRES_PASSWORD"):
+        full.setdefault(name, "unused")  # compose.yaml refuses to be read without them
+    done = subprocess.run(command, env=full, capture_output=True, text=True, check=False)
+    if done.returncode:
+        words = (done.stderr or done.stdout).strip()[-2000:]
+        raise StackError("docker compose failed.", detail=words, todo="`make logs` shows the parts' own words.")
+    return done.stdout
+
+
+def states(settings: Settings) -> dict[str, str]:
+    """`healthy`, `unhealthy`, `running`, `exited` ... by service."""
+    listed = _run([*_compose(settings), "ps", "--all", "--format", "json"])
+    entries = [json.loads(line) for line in listed.splitlines() if line.strip()]
+    return {entry["Service"]: entry.get("Health") or entry["State"] for entry in entries}
+
+
+def is_running(settings: Settings) -> bool:
+    """True if any container of this stack runs."""
+    return any(state not in ("exited", "dead", "created") for state in states(settings).values())
+
+
+def down(settings: Settings) -> None:
+    """Stop and remove the containers; the volumes stay."""
+    _run([*_compose(settings), "down", "--remove-orphans"])
+
+
+def delete_volumes(settings: Settings) -> None:
+    """Delete the data."""
+    _run([*_compose(settings), "down", "--volumes", "--remove-orphans"])
+
+
+def bugsink_shell(settings: Settings) -> list[str]:
+    """The command that feeds a script to Bugsink's own Python."""
+    return [*_compose(settings), "exec", "-T", "bugsink", "bugsink-manage", "shell"]
+
+
+def logs(settings: Settings, part: str) -> str:
+    """The last lines of a service, of all of them without a name."""
+    return _run([*_compose(settings), "logs", "--no-color", "--tail", "200", *([part] if part else [])])

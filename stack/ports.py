@@ -1,0 +1,50 @@
+"""Is a port free, and if not, who has it."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import psutil
+
+from stack.errors import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["check_free", "holder", "is_free"]
+
+
+def is_free(port: int) -> bool:
+    """True if a server could listen there on loopback now."""
+    with socket.socket() as server:
+        # As the servers themselves do; without it a connection in TIME_WAIT would look like an owner.
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def holder(port: int) -> str:
+    """The process that listens on the port, as far as this user may see it."""
+    try:
+        pids = {c.pid for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.laddr.port == port and c.pid}
+        names = [f"{psutil.Process(pid).name()} (pid {pid})" for pid in sorted(pids)]
+    except psutil.Error:
+        names = []
+    return ", ".join(names) or "a process of another user"
+
+
+def check_free(ports: Mapping[str, int]) -> None:
+    """StackError that names each port in use, its variable and its holder."""
+    busy = {name: port for name, port in ports.items() if not is_free(port)}
+    if not busy:
+        return
+    name, port = next(iter(busy.items()))
+    raise StackError(
+        "Nothing was started: the stack needs a port that is in use.",
+        detail="\n".join(f"  {port} ({name}) is held by {holder(port)}" for name, port in busy.items()),
+        todo=f"End that process, or move the part: a line such as {name}={port + 10000} in .env.",
+    )
