@@ -1,0 +1,46 @@
+"""OpenTelemetry for Python chat agents: traces, metrics and linked errors of bot, agent, API and database.
+
+import telemetry
+telemetry.init()
+telemetry.instrument_fastapi(app)
+"""
+
+from telemetry._extras import MissingExtraError
+from telemetry.context import add_breadcrumb, record_error, set_tag, set_user_context
+from telemetry.instrumentation._handle import Handle
+from telemetry.instrumentation.fastapi import instrument_fastapi
+from telemetry.instrumentation.http_clients import instrument_httpx, instrument_requests
+from telemetry.instrumentation.psycopg import instrument_pool, instrument_psycopg
+from telemetry.instrumentation.pydantic_ai import instrument_pydantic_ai
+from telemetry.instrumentation.telegram import instrument_telegram
+from telemetry.instrumentation.vision import food_photo_analysis
+from telemetry.lifecycle import get_meter, get_tracer, init, shutdown
+from telemetry.propagation import resume_context, save_context
+from telemetry.runtime import start_runtime_collector
+from telemetry.settings import SettingError, Settings
+
+__all__ = [
+    "Handle",
+    "MissingExtraError",
+    "SettingError",
+    "Settings",
+    "add_breadcrumb",
+    "food_photo_analysis",
+    "get_meter",
+    "get_tracer",
+    "init",
+    "instrument_fastapi",
+    "instrument_httpx",
+    "instrument_pool",
+    "instrument_psycopg",
+    "instrument_pydantic_ai",
+    "instrument_requests",
+    "instrument_telegram",
+    "record_error",
+    "resume_context",
+    "save_context",
+    "set_tag",
+    "set_user_context",
+    "shutdown",
+    "start_runtime_collector",
+]

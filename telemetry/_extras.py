@@ -26,6 +26,6 @@ def require(package: str, *, feature: str, extra: str) -> Any:  # noqa: ANN401 -
     try:
         return import_module(package)
     except ModuleNotFoundError as error:
-        if error.name != package.split(".")[0]:
+        if error.name != package.split(".", maxsplit=1)[0]:
             raise
-        raise MissingExtraError(feature=feature, package=package.split(".")[0], extra=extra) from error
+        raise MissingExtraError(feature=feature, package=package.split(".", maxsplit=1)[0], extra=extra) from error

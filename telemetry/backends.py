@@ -140,8 +140,7 @@ class Event:
     @property
     def tags(self) -> dict[str, str]:
         """The event's tags; the protocol allows a mapping or a list of pairs."""
-        tags = self.data.get("tags") or {}
-        return dict(tags) if isinstance(tags, dict) else {key: value for key, value in tags}
+        return dict(self.data.get("tags") or {})
 
     @property
     def breadcrumbs(self) -> list[dict[str, Any]]:

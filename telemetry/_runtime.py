@@ -1,0 +1,46 @@
+"""What `init` has set up, for the modules that record; before `init` everything here is there and does nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
+from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
+
+from telemetry.instruments import Instruments
+from telemetry.sentry import Sentry
+from telemetry.settings import Settings
+
+__all__ = ["Runtime", "current", "install"]
+
+NAME = "telemetry"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One set-up: its settings, and where spans, metrics and errors go."""
+
+    settings: Settings = field(default_factory=Settings)
+    tracer_provider: TracerProvider = field(default_factory=NoOpTracerProvider)
+    meter_provider: MeterProvider = field(default_factory=NoOpMeterProvider)
+    instruments: Instruments = field(default_factory=Instruments)
+    sentry: Sentry = field(default_factory=Sentry)
+
+    @property
+    def tracer(self) -> Tracer:
+        """The tracer of this package's own spans."""
+        return self.tracer_provider.get_tracer(NAME)
+
+
+_current = Runtime()
+
+
+def current() -> Runtime:
+    """Return the set-up in force."""
+    return _current
+
+
+def install(runtime: Runtime) -> None:
+    """Put a set-up in force."""
+    global _current  # noqa: PLW0603 - the one place where a set-up is replaced
+    _current = runtime

@@ -1,0 +1,217 @@
+"""Every metric once: instrument, unit, labels, buckets, description and an example query.
+
+The OpenTelemetry name and unit are chosen so that the standard translation to Prometheus yields the names of the plan;
+`Metric.prometheus` is that translation, and no other naming layer exists. A metric that is not in `CATALOG` does not
+leave the process. Labels never hold a user id, a chat id, a path or a message.
+
+Translation: https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["CATALOG", "Label", "Metric", "register"]
+
+Kind = Literal["counter", "histogram", "gauge", "updowncounter"]
+
+_SUFFIXES = {"s": "_seconds", "By": "_bytes"}
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label; `values` lists all it can hold, or `limit` caps how many are kept before the rest become `other`."""
+
+    name: str
+    values: tuple[str, ...] = ()
+    limit: int = 0
+
+    @property
+    def bound(self) -> int:
+        """The most values this label can have in one process."""
+        return len(self.values) or self.limit + 1
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: `name` and `unit` in OpenTelemetry's terms, `buckets` in the unit of the metric."""
+
+    name: str
+    kind: Kind
+    unit: str
+    description: str
+    query: str
+    labels: tuple[Label, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.kind == "histogram") != bool(self.buckets):
+            raise ValueError(
+                f"The metric {self.name} is a {self.kind}: a histogram needs buckets, nothing else has them."
+            )
+
+    @property
+    def prometheus(self) -> str:
+        """The name in Prometheus."""
+        base = self.name.replace(".", "_") + _SUFFIXES.get(self.unit, "")
+        return f"{base}_total" if self.kind == "counter" and not base.endswith("_total") else base
+
+    @property
+    def series_bound(self) -> int:
+        """The most series one process can write: label combinations, times buckets, sum and count."""
+        combinations = 1
+        for label in self.labels:
+            combinations *= label.bound
+        return combinations * (len(self.buckets) + 3 if self.kind == "histogram" else 1)
+
+
+CATALOG: dict[str, Metric] = {}
+"""All metrics by their OpenTelemetry name."""
+
+
+def register(metric: Metric) -> Metric:
+    """Add a metric to the catalog; raises `ValueError` for a name that is taken."""
+    if metric.name in CATALOG:
+        raise ValueError(f"The metric {metric.name} is in the catalog already; use it, or choose another name.")
+    CATALOG[metric.name] = metric
+    return metric
+
+
+OTHER = "other"
+"""What a label holds past its bounds."""
+
+METHOD = Label("method", ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"))
+ENDPOINT = Label("endpoint", limit=100)
+STATUS_CODE = Label("status", limit=40)
+OUTCOME = Label("status", ("success", "error"))
+MESSAGE_TYPE = Label("message_type", ("text", "command", "photo", "voice", "other"))
+ERROR_TYPE = Label("error_type", limit=50)
+COMPONENT = Label("component", ("bot", "api", "database", "agent", "vision", "reminders", "other"))
+TIME_PERIOD = Label("time_period", ("last_hour", "last_day", "last_week"))
+CONFIDENCE = Label("confidence_level", ("high", "medium", "low"))
+MODEL = Label("model", limit=20)
+COMPLEXITY = Label("complexity", ("simple", "complex"))
+PROVIDER = Label("provider", limit=10)
+TOKEN_TYPE = Label("type", ("input", "output"))
+QUERY_TYPE = Label("query_type", ("select", "insert", "update", "delete", "other"))
+POOL_STATE = Label("state", ("available", "in_use"))
+SERVICE = Label("service", limit=20)
+COMMAND = Label("command", limit=50)
+HANDLER = Label("handler", limit=50)
+
+HTTP_REQUESTS = register(Metric(
+    "http.requests", "counter", "{request}", "Requests the API has answered.",
+    labels=(METHOD, ENDPOINT, STATUS_CODE),
+    query="sum by (endpoint, status) (rate(http_requests_total[5m]))",
+))  # fmt: skip
+HTTP_REQUEST_DURATION = register(Metric(
+    "http.request.duration", "histogram", "s", "Time from a request to the last byte of its answer.",
+    labels=(METHOD, ENDPOINT),
+    buckets=(0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0),
+    query="histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket[5m])))",
+))  # fmt: skip
+TELEGRAM_MESSAGES = register(Metric(
+    "telegram.messages", "counter", "{message}", "Telegram updates the bot has handled.",
+    labels=(MESSAGE_TYPE, OUTCOME),
+    query="sum by (message_type) (rate(telegram_messages_total[5m]))",
+))  # fmt: skip
+TELEGRAM_MESSAGE_DURATION = register(Metric(
+    "telegram.message.duration", "histogram", "s", "Time the bot took for an update, until its handlers were done.",
+    labels=(MESSAGE_TYPE,),
+    buckets=(0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
+    query="histogram_quantile(0.95, sum by (le, message_type) (rate(telegram_message_duration_seconds_bucket[5m])))",
+))  # fmt: skip
+TELEGRAM_COMMANDS = register(Metric(
+    "telegram.commands", "counter", "{command}", "Commands users have sent, among those the bot knows.",
+    labels=(COMMAND,),
+    query="topk(10, sum by (command) (increase(telegram_commands_total[1d])))",
+))  # fmt: skip
+TELEGRAM_HANDLER_ERRORS = register(Metric(
+    "telegram.handler.errors", "counter", "{error}", "Exceptions that left a handler of the bot.",
+    labels=(HANDLER,),
+    query="sum by (handler) (rate(telegram_handler_errors_total[5m]))",
+))  # fmt: skip
+ERRORS = register(Metric(
+    "errors", "counter", "{error}", "Errors, each counted once, where it arose.",
+    labels=(ERROR_TYPE, COMPONENT),
+    query="sum by (component) (rate(errors_total[5m])) * 60",
+))  # fmt: skip
+ACTIVE_USERS = register(Metric(
+    "active.users.total", "gauge", "{user}", "Users who wrote within the period, read from the database.",
+    labels=(TIME_PERIOD,),
+    query='max(active_users_total{time_period="last_hour"})',
+))  # fmt: skip
+FOOD_PHOTOS = register(Metric(
+    "food.photos.analyzed", "counter", "{photo}", "Food photos analysed, by how sure the model was.",
+    labels=(CONFIDENCE,),
+    query="sum by (confidence_level) (increase(food_photos_analyzed_total[1h]))",
+))  # fmt: skip
+FOOD_PHOTO_DURATION = register(Metric(
+    "food.photo.processing.duration", "histogram", "s", "Time one analysis of a food photo took.",
+    buckets=(0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0),
+    query="histogram_quantile(0.95, sum by (le) (rate(food_photo_processing_duration_seconds_bucket[5m])))",
+))  # fmt: skip
+AGENT_RESPONSE_DURATION = register(Metric(
+    "agent.response.duration", "histogram", "s", "Time the agent took for an answer, tools and retries included.",
+    labels=(MODEL, COMPLEXITY),
+    buckets=(0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0),
+    query="histogram_quantile(0.95, sum by (le, model) (rate(agent_response_duration_seconds_bucket[5m])))",
+))  # fmt: skip
+AGENT_TOKENS = register(Metric(
+    "agent.token.usage", "counter", "{token}",
+    "Tokens the models have reported; input includes those read from a cache.",
+    labels=(PROVIDER, MODEL, TOKEN_TYPE),
+    query='sum by (model, type) (increase(agent_token_usage_total{type=~"input|output"}[1h]))',
+))  # fmt: skip
+AGENT_COST = register(Metric(
+    "agent.cost.usd", "counter", "{USD}", "What the models' answers cost, in US dollars, at list prices.",
+    labels=(PROVIDER, MODEL),
+    query="sum by (model) (increase(agent_cost_usd_total[1h]))",
+))  # fmt: skip
+DB_QUERY_DURATION = register(Metric(
+    "db.query.duration", "histogram", "s", "Time a query took in the database.",
+    labels=(QUERY_TYPE,),
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0),
+    query="histogram_quantile(0.95, sum by (le, query_type) (rate(db_query_duration_seconds_bucket[5m])))",
+))  # fmt: skip
+DB_SLOW_QUERIES = register(Metric(
+    "db.slow.queries", "counter", "{query}", "Queries that took longer than TELEMETRY_SLOW_QUERY (0.1 s).",
+    labels=(QUERY_TYPE,),
+    query="sum by (query_type) (increase(db_slow_queries_total[1h]))",
+))  # fmt: skip
+DB_CONNECTIONS_ACTIVE = register(Metric(
+    "db.connections.active", "updowncounter", "{connection}", "Database connections that the application holds now.",
+    query="sum(db_connections_active)",
+))  # fmt: skip
+DB_POOL_SIZE = register(Metric(
+    "db.pool.size", "gauge", "{connection}", "Connections of the pool, free and in use.",
+    labels=(POOL_STATE,),
+    query="sum by (state) (db_pool_size)",
+))  # fmt: skip
+DB_SIZE = register(Metric("db.size", "gauge", "By", "Size of the database on disk.", query="max(db_size_bytes)"))
+EXTERNAL_API_CALLS = register(Metric(
+    "external.api.calls", "counter", "{call}", "Calls to other companies' APIs, each attempt counted.",
+    labels=(SERVICE, OUTCOME),
+    query='sum by (service) (rate(external_api_calls_total{status="error"}[5m]))',
+))  # fmt: skip
+EXTERNAL_API_DURATION = register(Metric(
+    "external.api.duration", "histogram", "s", "Time an attempt took until the answer's headers were there.",
+    labels=(SERVICE,),
+    buckets=(0.1, 0.5, 1.0, 2.0, 5.0, 10.0),
+    query="histogram_quantile(0.95, sum by (le, service) (rate(external_api_duration_seconds_bucket[5m])))",
+))  # fmt: skip
+EXTERNAL_API_RATE_LIMIT = register(Metric(
+    "external.api.rate.limit.remaining.ratio", "gauge", "{ratio}",
+    "Share of a provider's rate limit that is left, from its own answer's headers.",
+    labels=(SERVICE,),
+    query="min by (service) (external_api_rate_limit_remaining_ratio)",
+))  # fmt: skip
+PROCESS_CPU_TIME = register(Metric(
+    "process.cpu.time", "counter", "s", "Processor time the process has used.",
+    query="sum by (instance) (rate(process_cpu_time_seconds_total[5m]))",
+))  # fmt: skip
+PROCESS_MEMORY_USAGE = register(Metric(
+    "process.memory.usage", "updowncounter", "By", "Physical memory the process holds.",
+    query="max by (instance) (process_memory_usage_bytes)",
+))  # fmt: skip

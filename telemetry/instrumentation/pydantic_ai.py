@@ -1,0 +1,62 @@
+"""PydanticAI: its own GenAI spans without content, and what a run took, used and cost.
+
+Spans are pydantic-ai's (`invoke_agent`, `chat MODEL`, `execute_tool`), content off. Metrics:
+`agent_response_duration_seconds`, `agent_token_usage_total` and `agent_cost_usd_total`, counted from model responses
+only, so that a run and the runs it delegates to never count the same token twice. Never recorded: prompts, answers,
+tool arguments and results.
+
+A run is `complex` when it called a tool or asked the model more than once, else `simple`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.metrics import NoOpMeterProvider
+
+from telemetry._extras import require
+from telemetry._runtime import current
+from telemetry.instrumentation._handle import Handle, Patches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["instrument_pydantic_ai"]
+
+
+def instrument_pydantic_ai() -> Handle:
+    """Record every agent run in this process; raises `MissingExtraError` without pydantic-ai."""
+    require("pydantic_ai", feature="instrument_pydantic_ai", extra="pydantic-ai")
+    from pydantic_ai import Agent  # noqa: PLC0415 - optional, and slow to import
+    from pydantic_ai.models.instrumented import InstrumentationSettings  # noqa: PLC0415
+
+    patches = _patches.acquire()
+    before = Agent._instrument_default  # noqa: SLF001 - instrument_all() has no getter
+    Agent.instrument_all(
+        InstrumentationSettings(
+            tracer_provider=current().tracer_provider,
+            meter_provider=NoOpMeterProvider(),
+            include_content=False,
+            include_binary_content=False,
+            include_model_request_parameters=False,
+        )
+    )
+    return Handle(patches.close, lambda: Agent.instrument_all(before))
+
+
+def _targets() -> list[tuple[type, str, Callable[..., Any]]]:
+    from pydantic_ai import Agent  # noqa: PLC0415 - optional, and slow to import
+
+    return [(Agent, "iter", _wrap_iter)]
+
+
+def _wrap_iter(run_iter: Callable[..., Any]) -> Callable[..., Any]:
+    from telemetry.instrumentation._agent_runs import RunObserver  # noqa: PLC0415 - imports pydantic-ai
+
+    def iter_observed(agent: Any, *args: Any, capabilities: Any = None, **kwargs: Any) -> Any:  # noqa: ANN401
+        return run_iter(agent, *args, capabilities=[*(capabilities or ()), RunObserver()], **kwargs)
+
+    return iter_observed
+
+
+_patches = Patches(_targets)

@@ -1,0 +1,114 @@
+"""Recording into the catalog's metrics: the only way a number becomes a series.
+
+An `Instruments` belongs to one meter provider, so that two set-ups in one process do not share anything. Label values
+past the catalog's bounds become `other`; recording never raises into the application.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, NoOpMeter, Observation
+
+from telemetry._guard import Guard
+from telemetry.catalog import OTHER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from telemetry.catalog import Label, Metric
+
+    Source = Callable[[], Iterable[tuple[float, Mapping[str, str]]]]
+
+__all__ = ["Instruments"]
+
+
+_recording = Guard("record a metric")
+_observing = Guard("observe a metric")
+
+
+class Instruments:
+    """The catalog's instruments on one meter."""
+
+    def __init__(self, meter: Meter | None = None) -> None:
+        """Prepare for a meter; without one nothing is recorded."""
+        self._meter = meter or NoOpMeter("telemetry")
+        self._counters: dict[str, Counter] = {}
+        self._histograms: dict[str, Histogram] = {}
+        self._sources: dict[str, list[Source]] = {}
+        self._values: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
+        self._seen: dict[tuple[str, str], set[str]] = {}
+
+    def add(self, metric: Metric, amount: float = 1, labels: Mapping[str, str] | None = None) -> None:
+        """Add to a counter."""
+        with _recording:
+            counter = self._counters.get(metric.name)
+            if counter is None:
+                counter = self._meter.create_counter(metric.name, metric.unit, metric.description)
+                self._counters[metric.name] = counter
+            counter.add(amount, self._bounded(metric, labels or {}))
+
+    def record(self, metric: Metric, value: float, labels: Mapping[str, str] | None = None) -> None:
+        """Record one value into a histogram, in the metric's unit."""
+        with _recording:
+            histogram = self._histograms.get(metric.name)
+            if histogram is None:
+                histogram = self._meter.create_histogram(metric.name, metric.unit, metric.description)
+                self._histograms[metric.name] = histogram
+            histogram.record(value, self._bounded(metric, labels or {}))
+
+    def set(self, metric: Metric, value: float, labels: Mapping[str, str] | None = None) -> None:
+        """Set a gauge; it keeps the value until it is set again."""
+        with _recording:
+            bounded = self._bounded(metric, labels or {})
+            values = self._values.setdefault(metric.name, {})
+            if not values:
+                self.observe(metric, lambda: [(found, dict(key)) for key, found in list(values.items())])
+            values[tuple(sorted(bounded.items()))] = value
+
+    def observe(self, metric: Metric, source: Source) -> Callable[[], None]:
+        """Read a gauge or an observable counter from `source` at each collection; returns how to stop that.
+
+        `source` returns pairs of value and labels. Several sources may feed one metric; pairs with the same labels
+        are added up.
+        """
+        sources = self._sources.setdefault(metric.name, [])
+        if not sources:
+            self._create_observable(metric)
+        sources.append(source)
+
+        def stop() -> None:
+            if source in sources:
+                sources.remove(source)
+
+        return stop
+
+    def _create_observable(self, metric: Metric) -> None:
+        create: Any = {
+            "counter": self._meter.create_observable_counter,
+            "gauge": self._meter.create_observable_gauge,
+            "updowncounter": self._meter.create_observable_up_down_counter,
+        }[metric.kind]
+        create(metric.name, [lambda options: self._collect(metric, options)], metric.unit, metric.description)
+
+    def _collect(self, metric: Metric, _options: CallbackOptions) -> list[Observation]:
+        sums: dict[tuple[tuple[str, str], ...], float] = {}
+        for source in list(self._sources[metric.name]):
+            with _observing:
+                for value, labels in source():
+                    key = tuple(sorted(self._bounded(metric, labels).items()))
+                    sums[key] = sums.get(key, 0) + value
+        return [Observation(value, dict(key)) for key, value in sums.items()]
+
+    def _bounded(self, metric: Metric, labels: Mapping[str, str]) -> dict[str, str]:
+        return {label.name: self._bounded_value(metric, label, labels[label.name]) for label in metric.labels}
+
+    def _bounded_value(self, metric: Metric, label: Label, value: str) -> str:
+        if label.values:
+            return value if value in label.values else OTHER
+        seen = self._seen.setdefault((metric.name, label.name), set())
+        if value not in seen:
+            if len(seen) >= label.limit:
+                return OTHER
+            seen.add(value)
+        return value

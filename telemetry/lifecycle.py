@@ -1,0 +1,147 @@
+"""`init` and `shutdown`: from the environment to a running set-up, and out of it within a deadline."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from opentelemetry import metrics, trace
+from opentelemetry.propagate import set_global_textmap
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+
+from telemetry import _guard, _runtime, providers
+from telemetry.instruments import Instruments
+from telemetry.process import observe_process
+from telemetry.propagation import TrustedPropagator
+from telemetry.sentry import Sentry
+from telemetry.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.metrics import Meter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.trace import Tracer
+
+__all__ = ["get_meter", "get_tracer", "init", "shutdown"]
+
+DEFAULT_TIMEOUT_SECONDS = 3.0
+
+_logger = logging.getLogger("telemetry")
+_lock = threading.Lock()
+_started = False
+
+
+def init(*, strict: bool = False) -> None:
+    """Read the environment and start traces, metrics and Sentry as it asks; call it once, before anything else.
+
+    A second call changes nothing. A wrong setting is logged and its default used; with `strict` it raises
+    `SettingError`, and any later failure of ours raises too (meant for tests). Nothing here waits on the network.
+    """
+    global _started  # noqa: PLW0603 - one set-up a process
+    with _lock:
+        if _started:
+            return
+        settings = _settings(strict=strict)
+        _guard.set_strict(strict)
+        _runtime.install(_build(settings))
+        _started = True
+        atexit.register(shutdown)
+
+
+def shutdown(timeout: float = DEFAULT_TIMEOUT_SECONDS) -> bool:
+    """Send what is queued and stop, in `timeout` seconds at most; tells whether all was sent in time.
+
+    May be called twice, and without `init`. What could not be sent is said in one log line.
+    """
+    global _started  # noqa: PLW0603 - see init
+    with _lock:
+        if not _started:
+            return True
+        _started = False
+        atexit.unregister(shutdown)
+        runtime = _runtime.current()
+        _runtime.install(_runtime.Runtime(settings=runtime.settings))
+    late = _run_all(_closers(runtime, timeout), timeout)
+    if late:
+        _logger.warning("telemetry stopped after %.1f s without having sent all %s", timeout, " and ".join(late))
+    return not late
+
+
+def get_tracer() -> Tracer:
+    """Return the tracer for spans of the application's own."""
+    return _runtime.current().tracer
+
+
+def get_meter() -> Meter:
+    """Return a meter; what it records is dropped unless the catalog has the metric's name."""
+    return _runtime.current().meter_provider.get_meter(_runtime.NAME)
+
+
+def _settings(*, strict: bool) -> Settings:
+    settings, errors = Settings.read()
+    if errors and strict:
+        raise errors[0]
+    for error in errors:
+        _logger.error("%s", error)
+    return settings
+
+
+def _build(settings: Settings) -> _runtime.Runtime:
+    resource = providers.resource(settings)
+    sentry = Sentry.start(settings)
+    set_global_textmap(TrustedPropagator())
+    tracing, meters = _tracing(settings, resource, sentry), _metering(settings, resource)
+    instruments = Instruments(meters.get_meter(_runtime.NAME))
+    observe_process(instruments)
+    return _runtime.Runtime(settings, tracing, meters, instruments, sentry)
+
+
+def _tracing(settings: Settings, resource: Resource, sentry: Sentry) -> trace.TracerProvider:
+    if settings.sdk_disabled or not settings.enable_tracing:
+        return trace.NoOpTracerProvider()
+    provider = providers.tracer_provider(settings, resource)
+    if sentry.enabled:
+        provider.add_span_processor(sentry.span_processor())
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def _metering(settings: Settings, resource: Resource) -> metrics.MeterProvider:
+    if settings.sdk_disabled or not settings.enable_metrics:
+        return metrics.NoOpMeterProvider()
+    provider = providers.meter_provider(settings, resource)
+    metrics.set_meter_provider(provider)
+    return provider
+
+
+def _closers(runtime: _runtime.Runtime, timeout: float) -> dict[str, Callable[[], None]]:
+    closers: dict[str, Callable[[], None]] = {"errors": lambda: runtime.sentry.close(timeout)}
+    if isinstance(runtime.tracer_provider, TracerProvider):
+        closers["spans"] = runtime.tracer_provider.shutdown
+    if isinstance(meters := runtime.meter_provider, MeterProvider):
+        closers["metrics"] = lambda: meters.shutdown(timeout * 1000)
+    return closers
+
+
+def _run_all(closers: dict[str, Callable[[], None]], timeout: float) -> list[str]:
+    """Run all at once, each in a daemon thread; return the names of those not done within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    threads = {name: threading.Thread(target=_quietly, args=(close,), daemon=True) for name, close in closers.items()}
+    for thread in threads.values():
+        thread.start()
+    for thread in threads.values():
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return [name for name, thread in threads.items() if thread.is_alive()]
+
+
+_stopping = _guard.Guard("stop an exporter")
+
+
+def _quietly(close: Callable[[], None]) -> None:
+    with _stopping:
+        close()

@@ -1,0 +1,26 @@
+"""The process's own processor time and memory, read at each export."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psutil
+
+from telemetry import catalog
+
+if TYPE_CHECKING:
+    from telemetry.instruments import Instruments
+
+__all__ = ["observe_process"]
+
+
+def observe_process(instruments: Instruments) -> None:
+    """Let the process's processor time (seconds) and resident memory (bytes) be exported."""
+    process = psutil.Process()
+
+    def cpu() -> list[tuple[float, dict[str, str]]]:
+        times = process.cpu_times()
+        return [(times.user + times.system, {})]
+
+    instruments.observe(catalog.PROCESS_CPU_TIME, cpu)
+    instruments.observe(catalog.PROCESS_MEMORY_USAGE, lambda: [(float(process.memory_info().rss), {})])

@@ -1,0 +1,145 @@
+"""The OpenTelemetry SDK, put together: resource, tracer provider, meter provider, exporters.
+
+Exporters send to one OTLP endpoint over HTTP or gRPC; every other `OTEL_*` variable (headers, certificates, time-outs,
+batch sizes, intervals, limits) is read by the SDK itself. Temporality is cumulative whatever the environment says:
+Prometheus knows no other.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.metrics import (
+    Counter,
+    Histogram,
+    MeterProvider,
+    ObservableCounter,
+    ObservableGauge,
+    ObservableUpDownCounter,
+    UpDownCounter,
+)
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    MetricExporter,
+    MetricReader,
+    PeriodicExportingMetricReader,
+)
+from opentelemetry.sdk.metrics.view import DropAggregation, ExplicitBucketHistogramAggregation, View
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from telemetry.catalog import CATALOG
+from telemetry.redaction import clean_span
+from telemetry.sampling import sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.util.types import AttributeValue
+
+    from telemetry.settings import Settings
+
+__all__ = ["meter_provider", "resource", "tracer_provider"]
+
+_CUMULATIVE: dict[type, AggregationTemporality] = dict.fromkeys(
+    (Counter, Histogram, ObservableCounter, ObservableGauge, ObservableUpDownCounter, UpDownCounter),
+    AggregationTemporality.CUMULATIVE,
+)
+
+
+class RedactingExporter(SpanExporter):
+    """Cleans every span before another exporter sends it."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        """Send through `exporter`."""
+        self._exporter = exporter
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Clean and send."""
+        return self._exporter.export([clean_span(span) for span in spans])
+
+    def shutdown(self) -> None:
+        """Stop the exporter."""
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Send what the exporter holds."""
+        return self._exporter.force_flush(timeout_millis)
+
+
+def resource(settings: Settings) -> Resource:
+    """Describe this process; what `OTEL_RESOURCE_ATTRIBUTES` says wins over our defaults."""
+    ours: dict[str, AttributeValue] = {
+        "service.name": settings.service_name,
+        "service.instance.id": str(uuid.uuid4()),
+        "deployment.environment.name": settings.environment,
+        "process.pid": os.getpid(),
+    }
+    if settings.release:
+        ours["service.version"] = settings.release
+    return Resource.create({**ours, **OTELResourceDetector().detect().attributes})
+
+
+def tracer_provider(settings: Settings, resource: Resource) -> TracerProvider:
+    """Record the sampled traces and send them in batches from a thread of the SDK."""
+    provider = TracerProvider(sampler=sampler(settings), resource=resource, shutdown_on_exit=False)
+    if settings.traces_exporter == "otlp":
+        provider.add_span_processor(BatchSpanProcessor(RedactingExporter(_span_exporter(settings))))
+    return provider
+
+
+def meter_provider(
+    settings: Settings, resource: Resource, readers: Sequence[MetricReader] | None = None
+) -> MeterProvider:
+    """Record the catalog's metrics and nothing else; `readers` replaces the periodic OTLP export."""
+    if readers is None:
+        otlp = settings.metrics_exporter == "otlp"
+        readers = [PeriodicExportingMetricReader(_metric_exporter(settings))] if otlp else []
+    return MeterProvider(readers, resource, shutdown_on_exit=False, views=_views())
+
+
+def _views() -> list[View]:
+    """One view a metric, with its buckets and labels; what matches no other is dropped."""
+    views = [View(instrument_name="*", aggregation=DropAggregation())]
+    for metric in CATALOG.values():
+        buckets = ExplicitBucketHistogramAggregation(metric.buckets) if metric.buckets else None
+        keys = {label.name for label in metric.labels}
+        views.append(View(instrument_name=metric.name, aggregation=buckets, attribute_keys=keys))
+    return views
+
+
+def _span_exporter(settings: Settings) -> SpanExporter:
+    if settings.otlp_protocol == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - slow import
+
+        return OTLPSpanExporter(endpoint=_endpoint(settings, "traces"))
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+        OTLPSpanExporter as HTTPSpanExporter,
+    )
+
+    return HTTPSpanExporter(endpoint=_endpoint(settings, "traces"))
+
+
+def _metric_exporter(settings: Settings) -> MetricExporter:
+    if settings.otlp_protocol == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (  # noqa: PLC0415 - slow import
+            OTLPMetricExporter,
+        )
+
+        return OTLPMetricExporter(endpoint=_endpoint(settings, "metrics"), preferred_temporality=_CUMULATIVE)
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415
+        OTLPMetricExporter as HTTPMetricExporter,
+    )
+
+    return HTTPMetricExporter(endpoint=_endpoint(settings, "metrics"), preferred_temporality=_CUMULATIVE)
+
+
+def _endpoint(settings: Settings, signal: str) -> str | None:
+    """Return the address to give the exporter; None where a variable of the signal's own decides."""
+    if os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"):
+        return None
+    return settings.otlp_endpoint if settings.otlp_protocol == "grpc" else f"{settings.otlp_endpoint}/v1/{signal}"

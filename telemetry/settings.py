@@ -1,0 +1,236 @@
+"""The environment, read once: every variable of ours and of Sentry's, with its default and what it accepts.
+
+The standard `OTEL_*` variables that the OpenTelemetry SDK reads itself (batch sizes, limits, headers, certificates,
+time-outs, resource attributes) keep their meaning and are left to it; only those that decide something here stand
+in the table below. A wrong value never stops the application: it is named, with what is accepted, and the default
+holds.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from telemetry import _parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["SettingError", "Settings", "Variable"]
+
+DEFAULT_SERVICES = {
+    "api.openai.com": "openai",
+    "api.anthropic.com": "anthropic",
+    "api.nal.usda.gov": "usda",
+}
+"""Hosts of the external APIs that the plan names."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable: its names in order of precedence, how it is read, and what it means."""
+
+    names: tuple[str, ...]
+    parse: Callable[[str], Any]
+    accepts: str
+    meaning: str
+    secret: bool = False
+
+    def name_in(self, environ: Mapping[str, str]) -> str | None:
+        """Return the first of the names that is set; an empty value counts as unset (the specification's rule)."""
+        return next((name for name in self.names if environ.get(name, "").strip()), None)
+
+
+class SettingError(ValueError):
+    """A variable holds a value that is not accepted."""
+
+    def __init__(self, variable: str, got: str, accepts: str, using: object) -> None:
+        """Say what was got, what is accepted and what is used instead; `got` is masked for secrets."""
+        self.variable = variable
+        self.got = got
+        self.accepts = accepts
+        self.using = using
+        super().__init__(f"{variable} must be {accepts} (got {got}); using {using!r}.")
+
+
+def _variable(*names: str, default: object, parse: Callable[[str], Any], accepts: str, meaning: str) -> Any:  # noqa: ANN401 - as dataclasses.field
+    found = Variable(names, parse, accepts, meaning, secret=parse is _parse.dsn)
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata={"variable": found})
+    return field(default=default, metadata={"variable": found}, repr=not found.secret)
+
+
+_SWITCH = "true or false"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment asks for. `Settings()` holds the defaults, `Settings.read()` the environment's values."""
+
+    service_name: str = _variable(
+        "OTEL_SERVICE_NAME",
+        default="health-agent",
+        parse=_parse.name,
+        accepts="a name",
+        meaning="Service name on every span and series.",
+    )
+    enable_sentry: bool = _variable(
+        "ENABLE_SENTRY",
+        default=True,
+        parse=_parse.boolean,
+        accepts=_SWITCH,
+        meaning="Off: nothing is sent to Sentry.",
+    )
+    enable_metrics: bool = _variable(
+        "ENABLE_METRICS",
+        default=True,
+        parse=_parse.boolean,
+        accepts=_SWITCH,
+        meaning="Off: no metric is recorded or exported.",
+    )
+    enable_tracing: bool = _variable(
+        "ENABLE_TRACING",
+        default=True,
+        parse=_parse.boolean,
+        accepts=_SWITCH,
+        meaning="Off: no span is recorded or exported.",
+    )
+    sdk_disabled: bool = _variable(
+        "OTEL_SDK_DISABLED",
+        default=False,
+        parse=_parse.boolean,
+        accepts=_SWITCH,
+        meaning="On: traces and metrics are off, as the specification says.",
+    )
+    otlp_endpoint: str = _variable(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        default="http://localhost:4318",
+        parse=_parse.endpoint,
+        accepts="an address such as http://localhost:4318, without a path like /v1/traces",
+        meaning="The Collector. With protocol grpc its gRPC port (4317).",
+    )
+    otlp_protocol: str = _variable(
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        default="http/protobuf",
+        parse=_parse.one_of("http/protobuf", "grpc"),
+        accepts="http/protobuf or grpc",
+        meaning="How spans and metrics are sent.",
+    )
+    traces_exporter: str = _variable(
+        "OTEL_TRACES_EXPORTER",
+        default="otlp",
+        parse=_parse.one_of("otlp", "none"),
+        accepts="otlp or none",
+        meaning="none: spans are recorded for Sentry only.",
+    )
+    metrics_exporter: str = _variable(
+        "OTEL_METRICS_EXPORTER",
+        default="otlp",
+        parse=_parse.one_of("otlp", "none"),
+        accepts="otlp or none",
+        meaning="none: metrics stay in the process.",
+    )
+    traces_sampler: str | None = _variable(
+        "OTEL_TRACES_SAMPLER", default=None,
+        parse=_parse.one_of(
+            "always_on", "always_off", "traceidratio",
+            "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio",
+        ),
+        accepts="a sampler of the OpenTelemetry specification, such as parentbased_traceidratio",
+        meaning="When set, decides which traces are recorded instead of SENTRY_TRACES_SAMPLE_RATE.",
+    )  # fmt: skip
+    traces_sampler_arg: float = _variable(
+        "OTEL_TRACES_SAMPLER_ARG",
+        default=1.0,
+        parse=_parse.ratio,
+        accepts="a number between 0 and 1",
+        meaning="Share of traces recorded by a ratio sampler.",
+    )
+    excluded_urls: tuple[str, ...] = _variable(
+        "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS", "OTEL_PYTHON_EXCLUDED_URLS",
+        default=("/health$", "/metrics$"), parse=_parse.patterns,
+        accepts="regular expressions separated by commas", meaning="Requests that leave no span and no metric.",
+    )  # fmt: skip
+    sentry_dsn: str = _variable(
+        "SENTRY_DSN",
+        default="",
+        parse=_parse.dsn,
+        accepts="a DSN of the form https://KEY@HOST/PROJECT",
+        meaning="Where errors go; empty: Sentry is off.",
+    )
+    environment: str = _variable(
+        "SENTRY_ENVIRONMENT",
+        default="development",
+        parse=_parse.name,
+        accepts="a name",
+        meaning="development, staging or production; on every span, series and error.",
+    )
+    release: str | None = _variable(
+        "SENTRY_RELEASE",
+        "GIT_SHA",
+        "SOURCE_COMMIT",
+        default=None,
+        parse=_parse.name,
+        accepts="a version or a commit",
+        meaning="The release on errors and in service.version.",
+    )
+    sentry_sample_rate: float | None = _variable(
+        "SENTRY_TRACES_SAMPLE_RATE",
+        default=None,
+        parse=_parse.ratio,
+        accepts="a number between 0 and 1",
+        meaning="Share of traces recorded; unset: 1.0 in development, 0.1 elsewhere.",
+    )
+    external_services: dict[str, str] = _variable(
+        "TELEMETRY_EXTERNAL_SERVICES",
+        default=DEFAULT_SERVICES,
+        parse=_parse.host_table,
+        accepts="HOST=SERVICE pairs separated by commas",
+        meaning="Adds to the table that names an external API by its host.",
+    )
+    propagate_to: frozenset[str] = _variable(
+        "TELEMETRY_PROPAGATE_TO",
+        default=frozenset(),
+        parse=_parse.hosts,
+        accepts="hosts separated by commas",
+        meaning="The only hosts that trace headers are sent to.",
+    )
+    slow_query_seconds: float = _variable(
+        "TELEMETRY_SLOW_QUERY",
+        default=0.1,
+        parse=_parse.positive,
+        accepts="a number of seconds above 0",
+        meaning="A query that takes longer counts as slow.",
+    )
+    runtime_interval_seconds: float = _variable(
+        "TELEMETRY_RUNTIME_INTERVAL", default=60.0, parse=_parse.positive,
+        accepts="a number of seconds above 0", meaning="How often active users and database size are read.",
+    )  # fmt: skip
+
+    @property
+    def sample_rate(self) -> float:
+        """The share of traces recorded where no OpenTelemetry sampler is named."""
+        if self.sentry_sample_rate is not None:
+            return self.sentry_sample_rate
+        return 1.0 if self.environment == "development" else 0.1
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> tuple[Settings, list[SettingError]]:
+        """Read the environment (the process's own when none is given); return the settings and what was wrong in it."""
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        errors: list[SettingError] = []
+        for attribute in fields(cls):
+            variable: Variable = attribute.metadata["variable"]
+            name = variable.name_in(environ)
+            if name is None:
+                continue
+            text = environ[name].strip()
+            try:
+                values[attribute.name] = variable.parse(text)
+            except ValueError:
+                got = "a value that is not printed" if variable.secret else f'"{text}"'
+                errors.append(SettingError(name, got, variable.accepts, getattr(cls(), attribute.name)))
+        values["external_services"] = DEFAULT_SERVICES | values.get("external_services", {})
+        return cls(**values), errors
