@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-__all__ = ["boolean", "dsn", "endpoint", "host_table", "hosts", "name", "one_of", "patterns", "positive", "ratio"]
+__all__ = [
+    "boolean",
+    "dsn",
+    "endpoint",
+    "host_table",
+    "hosts",
+    "name",
+    "one_of",
+    "patterns",
+    "positive",
+    "ratio",
+    "secret",
+]
 
 _BOOLEANS = {
     "true": True, "1": True, "yes": True, "on": True,
@@ -39,6 +51,11 @@ def positive(text: str) -> float:
 
 def name(text: str) -> str:
     """Read any text."""
+    return text
+
+
+def secret(text: str) -> str:
+    """Read any text that is never printed."""
     return text
 
 

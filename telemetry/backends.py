@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-__all__ = ["Event", "Issue", "Jaeger", "Prometheus", "Sample", "Sentry", "Span", "Trace"]
+__all__ = ["Event", "Issue", "Jaeger", "Prometheus", "Sample", "Sentry", "Span", "Tempo", "Trace"]
 
 _NOT_FOUND = 404
 _TIMEOUT_SECONDS = 10.0
@@ -219,6 +219,14 @@ class Jaeger(_Server):
         return [Trace.from_jaeger(trace) for trace in found]
 
 
+class Tempo(_Server):
+    """The trace store beside Grafana; asked only whether it has a trace."""
+
+    def trace(self, trace_id: str) -> bool:
+        """Tell whether the trace is there."""
+        return self._client.get(f"/api/traces/{trace_id}").is_success
+
+
 class Sentry(_Server):
     """The error store: Bugsink, whose ingestion speaks Sentry's protocol and whose reading API is its own."""
 
@@ -240,6 +248,14 @@ class Sentry(_Server):
         """Return the events of an issue, newest first, in full."""
         listed = self._pages("/api/canonical/0/events/", issue=issue_id, order="desc")
         return [self.event(str(event["id"])) for event in listed]
+
+    def find(self, event_id: str) -> Event | None:
+        """Return the event that the SDK sent under this id (32 hexadecimal digits), None where it is not there (yet)."""
+        for issue in self.issues():
+            for event in self.events(issue.id):
+                if event.id.replace("-", "") == event_id:
+                    return event
+        return None
 
     def event(self, event_id: str) -> Event:
         """Return one event by the server's id of it."""

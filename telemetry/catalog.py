@@ -207,6 +207,10 @@ EXTERNAL_API_RATE_LIMIT = register(Metric(
     labels=(SERVICE,),
     query="min by (service) (external_api_rate_limit_remaining_ratio)",
 ))  # fmt: skip
+DOCTOR_CHECKS = register(Metric(
+    "telemetry.doctor.checks", "counter", "{check}", "Runs of `python -m telemetry doctor` that reached Prometheus.",
+    query="sum(increase(telemetry_doctor_checks_total[1d]))",
+))  # fmt: skip
 PROCESS_CPU_TIME = register(Metric(
     "process.cpu.time", "counter", "s", "Processor time the process has used.",
     query="sum by (instance) (rate(process_cpu_time_seconds_total[5m]))",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -83,6 +84,7 @@ def get_meter() -> Meter:
 
 
 def _settings(*, strict: bool) -> Settings:
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
     settings, errors = Settings.read()
     if errors and strict:
         raise errors[0]

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from telemetry.settings import Settings
 
-__all__ = ["meter_provider", "resource", "tracer_provider"]
+__all__ = ["meter_provider", "metric_exporter", "resource", "span_exporter", "tracer_provider"]
 
 _CUMULATIVE: dict[type, AggregationTemporality] = dict.fromkeys(
     (Counter, Histogram, ObservableCounter, ObservableGauge, ObservableUpDownCounter, UpDownCounter),
@@ -88,7 +88,7 @@ def tracer_provider(settings: Settings, resource: Resource) -> TracerProvider:
     """Record the sampled traces and send them in batches from a thread of the SDK."""
     provider = TracerProvider(sampler=sampler(settings), resource=resource, shutdown_on_exit=False)
     if settings.traces_exporter == "otlp":
-        provider.add_span_processor(BatchSpanProcessor(RedactingExporter(_span_exporter(settings))))
+        provider.add_span_processor(BatchSpanProcessor(RedactingExporter(span_exporter(settings))))
     return provider
 
 
@@ -98,7 +98,7 @@ def meter_provider(
     """Record the catalog's metrics and nothing else; `readers` replaces the periodic OTLP export."""
     if readers is None:
         otlp = settings.metrics_exporter == "otlp"
-        readers = [PeriodicExportingMetricReader(_metric_exporter(settings))] if otlp else []
+        readers = [PeriodicExportingMetricReader(metric_exporter(settings))] if otlp else []
     return MeterProvider(readers, resource, shutdown_on_exit=False, views=_views())
 
 
@@ -112,7 +112,8 @@ def _views() -> list[View]:
     return views
 
 
-def _span_exporter(settings: Settings) -> SpanExporter:
+def span_exporter(settings: Settings) -> SpanExporter:
+    """Return what sends spans by the settings' protocol to their endpoint."""
     if settings.otlp_protocol == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - slow import
 
@@ -124,7 +125,8 @@ def _span_exporter(settings: Settings) -> SpanExporter:
     return HTTPSpanExporter(endpoint=_endpoint(settings, "traces"))
 
 
-def _metric_exporter(settings: Settings) -> MetricExporter:
+def metric_exporter(settings: Settings) -> MetricExporter:
+    """Return what sends metrics by the settings' protocol to their endpoint."""
     if settings.otlp_protocol == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (  # noqa: PLC0415 - slow import
             OTLPMetricExporter,

@@ -31,6 +31,9 @@ _SECRETS = re.compile(
 )
 _SENSITIVE_KEY = re.compile(r"password|passwd|secret|token$|api_?key|authorization|cookie|^dsn$")
 
+_URL_KEYS = frozenset({"url.full", "http.url", "http.target"})
+_QUERY_KEYS = frozenset({"url.query", "url.fragment", "query_string"})
+
 
 def clean_text(text: str) -> str:
     """Replace each secret in a text by the marker."""
@@ -94,7 +97,11 @@ def _clean_attributes(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]
 
 
 def _clean_item(key: object, value: object) -> object:
-    return MARKER if isinstance(value, str) and _names_secret(key) else clean(value)
+    if not isinstance(value, str):
+        return clean(value)
+    if key in _URL_KEYS:
+        return clean_url(value)
+    return MARKER if _names_secret(key) or key in _QUERY_KEYS else clean_text(value)
 
 
 def _names_secret(key: object) -> bool:

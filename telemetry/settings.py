@@ -55,7 +55,7 @@ class SettingError(ValueError):
 
 
 def _variable(*names: str, default: object, parse: Callable[[str], Any], accepts: str, meaning: str) -> Any:  # noqa: ANN401 - as dataclasses.field
-    found = Variable(names, parse, accepts, meaning, secret=parse is _parse.dsn)
+    found = Variable(names, parse, accepts, meaning, secret=parse in (_parse.dsn, _parse.secret))
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata={"variable": found})
     return field(default=default, metadata={"variable": found}, repr=not found.secret)
@@ -206,6 +206,27 @@ class Settings:
     runtime_interval_seconds: float = _variable(
         "TELEMETRY_RUNTIME_INTERVAL", default=60.0, parse=_parse.positive,
         accepts="a number of seconds above 0", meaning="How often active users and database size are read.",
+    )  # fmt: skip
+
+    prometheus_url: str = _variable(
+        "TELEMETRY_PROMETHEUS_URL", default="", parse=_parse.endpoint,
+        accepts="an address", meaning="Where doctor and the demo read metrics.",
+    )  # fmt: skip
+    jaeger_url: str = _variable(
+        "TELEMETRY_JAEGER_URL", default="", parse=_parse.endpoint,
+        accepts="an address", meaning="Where doctor and the demo read traces.",
+    )  # fmt: skip
+    tempo_url: str = _variable(
+        "TELEMETRY_TEMPO_URL", default="", parse=_parse.endpoint,
+        accepts="an address", meaning="Where doctor reads traces, where Tempo runs.",
+    )  # fmt: skip
+    sentry_url: str = _variable(
+        "TELEMETRY_SENTRY_URL", default="", parse=_parse.endpoint,
+        accepts="an address", meaning="Where doctor and the demo read errors.",
+    )  # fmt: skip
+    sentry_token: str = _variable(
+        "TELEMETRY_SENTRY_TOKEN", default="", parse=_parse.secret,
+        accepts="a token", meaning="For reading errors from the local Sentry.",
     )  # fmt: skip
 
     @property

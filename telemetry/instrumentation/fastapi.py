@@ -40,6 +40,9 @@ UNMATCHED = "unmatched"
 
 _SERVER_ERROR = 500
 _UNSAMPLED = trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=False))
+_NATIVE = "fastapi.telemetry"
+"""FastAPI records nothing itself where the scope has this key; a mounted application asks anew, and would."""
+
 _finishing, _naming = Guard("finish a request"), Guard("name a request's span")
 
 
@@ -104,6 +107,7 @@ class RequestLayer:
 
     async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, self._runtime)
+        scope.setdefault(_NATIVE, None)
 
         async def watched_send(message: Message) -> None:
             await send(message)

@@ -1,0 +1,195 @@
+"""`doctor`: does telemetry arrive? One span, one metric and one error are sent as the application would send them, and
+each is looked for where it should end. Every hop that does not work is named, with what to do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import sys
+import time
+import uuid
+from typing import TYPE_CHECKING, TextIO
+from urllib.parse import urlsplit
+
+import httpx
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import format_trace_id, use_span
+
+from telemetry import catalog, providers
+from telemetry.backends import Jaeger, Prometheus, Sentry, Tempo
+from telemetry.instruments import Instruments
+from telemetry.sentry import Sentry as SentryLink
+from telemetry.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.trace import Span
+
+__all__ = ["Doctor", "DoctorError"]
+
+OK, BROKEN, OFF = "ok", "BROKEN", "off"
+_POLL_SECONDS = 0.5
+_CONNECT_SECONDS = 3.0
+
+
+class DoctorError(Exception):
+    """The error that doctor sends to Sentry."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What was found at one hop: its state, and what to do when it is not `ok`."""
+
+    hop: str
+    state: str
+    detail: str
+    remedy: str = ""
+
+
+class Doctor:
+    """One examination; prints each finding when it has it."""
+
+    def __init__(self, *, wait_seconds: float = 20.0, out: TextIO | None = None) -> None:
+        """Read the environment; look for what was sent for `wait_seconds` at most."""
+        self._settings, self._errors = Settings.read()
+        self._wait = wait_seconds
+        self._out = out or sys.stdout
+        self._findings: list[Finding] = []
+        self._run_id = f"doctor-{uuid.uuid4()}"
+
+    def run(self) -> int:
+        """Examine; returns 0 when all that is switched on works, else 1."""
+        self._say(f"service {self._settings.service_name}, environment {self._settings.environment}, "
+                  f"{self._settings.sample_rate:.0%} of traces recorded")  # fmt: skip
+        for error in self._errors:
+            self._found("settings", BROKEN, str(error), f"correct {error.variable}, or unset it")
+        collector = self._examine_collector()
+        span = self._send_span() if collector else None
+        metric_sent = self._send_metric() if collector else False
+        event_id = self._send_error(span)
+        self._look_for_span(span)
+        self._look_for_metric(sent=metric_sent)
+        self._look_for_error(event_id)
+        return self._verdict()
+
+    def _examine_collector(self) -> bool:
+        parts = urlsplit(self._settings.otlp_endpoint)
+        address = (parts.hostname or "localhost", parts.port or (443 if parts.scheme == "https" else 80))
+        try:
+            socket.create_connection(address, timeout=_CONNECT_SECONDS).close()
+        except OSError as error:
+            self._found("Collector", BROKEN, f"nothing answers at {self._settings.otlp_endpoint} ({error})",
+                        "start it (make up), or correct OTEL_EXPORTER_OTLP_ENDPOINT")  # fmt: skip
+            return False
+        self._found("Collector", OK, f"{self._settings.otlp_endpoint} ({self._settings.otlp_protocol})")
+        return True
+
+    def _send_span(self) -> Span | None:
+        if not self._switched_on("spans", "ENABLE_TRACING", on=self._settings.enable_tracing):
+            return None
+        ended = InMemorySpanExporter()
+        provider = TracerProvider(resource=self._resource(), shutdown_on_exit=False)
+        provider.add_span_processor(SimpleSpanProcessor(ended))
+        with provider.get_tracer("telemetry").start_as_current_span("telemetry.doctor") as span:
+            pass
+        accepted = providers.span_exporter(self._settings).export(ended.get_finished_spans())
+        return span if self._accepted("spans", ok=accepted is SpanExportResult.SUCCESS) else None
+
+    def _send_metric(self) -> bool:
+        if not self._switched_on("metrics", "ENABLE_METRICS", on=self._settings.enable_metrics):
+            return False
+        reader = InMemoryMetricReader()
+        provider = providers.meter_provider(self._settings, self._resource(), [reader])
+        Instruments(provider.get_meter("telemetry")).add(catalog.DOCTOR_CHECKS)
+        data = reader.get_metrics_data()
+        accepted = data and providers.metric_exporter(self._settings).export(data)
+        return self._accepted("metrics", ok=accepted is MetricExportResult.SUCCESS)
+
+    def _send_error(self, span: Span | None) -> str | None:
+        if not self._switched_on("errors", "ENABLE_SENTRY", on=self._settings.enable_sentry):
+            return None
+        if not self._settings.sentry_dsn:
+            self._found("errors", OFF, "SENTRY_DSN is not set: no error is sent anywhere")
+            return None
+        sentry = SentryLink.start(self._settings)
+        error = DoctorError("sent by `python -m telemetry doctor`; nothing is wrong")
+        if span is None:
+            event_id = sentry.capture(error)
+        else:
+            with use_span(span):
+                event_id = sentry.capture(error)
+        sentry.close(_CONNECT_SECONDS)
+        return event_id
+
+    def _look_for_span(self, span: Span | None) -> None:
+        stores = {
+            "Jaeger": (Jaeger, self._settings.jaeger_url, "TELEMETRY_JAEGER_URL"),
+            "Tempo": (Tempo, self._settings.tempo_url, "TELEMETRY_TEMPO_URL"),
+        }
+        for name, (store, url, variable) in stores.items():
+            if span is not None and (url or name == "Jaeger"):
+                trace_id = format_trace_id(span.get_span_context().trace_id)
+                self._look("span", name, url, variable, lambda s=store, u=url, t=trace_id: s(u).trace(t))
+
+    def _look_for_metric(self, *, sent: bool) -> None:
+        url = self._settings.prometheus_url
+        query = f'{catalog.DOCTOR_CHECKS.prometheus}{{instance="{self._run_id}"}}'
+        if sent:
+            self._look("metric", "Prometheus", url, "TELEMETRY_PROMETHEUS_URL", lambda: Prometheus(url).query(query))
+
+    def _look_for_error(self, event_id: str | None) -> None:
+        url, token = self._settings.sentry_url, self._settings.sentry_token
+        if event_id is not None:
+            self._look("error", "Sentry", url, "TELEMETRY_SENTRY_URL", lambda: Sentry(url, token).find(event_id))
+
+    def _look(self, what: str, store: str, url: str, variable: str, ask: Callable[[], object]) -> None:
+        if not url:
+            self._found(f"{what} in {store}", OFF, f"not looked for: {variable} is not set")
+            return
+        start = time.monotonic()
+        problem = "it was sent and is not there"
+        while time.monotonic() - start < self._wait:
+            try:
+                if ask():
+                    self._found(f"{what} in {store}", OK, f"found after {time.monotonic() - start:.1f} s at {url}")
+                    return
+                problem = "it was sent and is not there"
+            except httpx.HTTPError as error:
+                problem = f"{store} does not answer at {url} ({error})"
+            time.sleep(_POLL_SECONDS)
+        self._found(f"{what} in {store}", BROKEN, problem, f"look at `make status`, and at the logs of {store} and the "
+                    "Collector (make logs)")  # fmt: skip
+
+    def _switched_on(self, signal: str, switch: str, *, on: bool) -> bool:
+        if not on:
+            self._found(signal, BROKEN, f"switched off by {switch}", f"unset {switch}, if that is not meant")
+        return on
+
+    def _accepted(self, signal: str, *, ok: bool) -> bool:
+        remedy = "correct OTEL_EXPORTER_OTLP_PROTOCOL (grpc is port 4317, http/protobuf is 4318), or the token"
+        if not ok:
+            self._found(signal, BROKEN, "the Collector did not accept them", remedy)
+        return ok
+
+    def _resource(self) -> Resource:
+        return providers.resource(self._settings).merge(providers.Resource({"service.instance.id": self._run_id}))
+
+    def _found(self, hop: str, state: str, detail: str, remedy: str = "") -> None:
+        self._findings.append(Finding(hop, state, detail, remedy))
+        self._say(f"{state:<7}{hop:<22}{detail}")
+        if remedy:
+            self._say(f"{'':<29}what to do: {remedy}")
+
+    def _verdict(self) -> int:
+        broken = [finding.hop for finding in self._findings if finding.state == BROKEN]
+        self._say(f"broken: {', '.join(broken)}" if broken else "all that is switched on works")
+        return 1 if broken else 0
+
+    def _say(self, line: str) -> None:
+        print(line, file=self._out, flush=True)
