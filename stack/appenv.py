@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from stack import envfile
+from stack.passwords import passwords
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,6 +30,10 @@ def write(settings: Settings, parts: Collection[str], access: Access | None) -> 
         values["SENTRY_DSN"] = access.dsn
         values["TELEMETRY_SENTRY_URL"] = settings.url("BUGSINK_PORT")
         values["TELEMETRY_SENTRY_TOKEN"] = access.token
+    if "postgres" in parts:
+        password = passwords(settings)["POSTGRES_PASSWORD"]
+        address = f"127.0.0.1:{settings.ports['POSTGRES_PORT']}"
+        values["DATABASE_URL"] = f"postgresql://health_agent:{quote(password, safe='')}@{address}/health_agent"
     for name in ("tempo", "grafana"):
         if name in parts:
             values[f"TELEMETRY_{name.upper()}_URL"] = settings.url(f"{name.upper()}_PORT")

@@ -1,16 +1,104 @@
-"""Are the configuration files valid, and do they fit together?"""
+"""Validate the configuration files: each with its part's own validator, and all against the rules of lint.py."""
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
+import yaml
+
+from stack import build, compose, lint, native, passwords
+from stack.settings import INTERNAL_PORTS, OPTIONS, PORTS
+from stack.up import native_environment
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
     from stack.settings import Settings
 
 __all__ = ["check"]
 
+_GATE = "--feature-gates=exporter.prometheusremotewritexporter.RetryOn429"
+# What a variable may bring into a pipeline: each choice is validated.
+_CHOICES: tuple[dict[str, str], ...] = ({}, {"TRACE_EXPORTERS": "[otlp_http/jaeger, otlp_http/tempo]"})
+# Set by compose.yaml, not by a person.
+_COMPOSE_SETS = ("COLLECTOR_BIND", "JAEGER_BIND", "TEMPO_OTLP_ENDPOINT", "TRACE_EXPORTERS")
+
 
 def check(settings: Settings) -> list[str]:
-    """Every problem found, a line each."""
-    _ = settings
-    return []
+    """Every problem found, a line each; builds the validators first if the cache does not have them."""
+    problems = [*_yaml_problems(settings), *_variable_problems(settings)]
+    if problems:
+        return problems
+    binaries = build.binaries(settings)
+    return [*_collector_problems(settings, binaries), *_other_problems(settings, binaries)]
+
+
+def _configurations(settings: Settings) -> list[Path]:
+    root = settings.root
+    found = [path for folder in ("collector", "grafana") for path in (root / folder).rglob("*.y*ml")]
+    return sorted([*found, root / "compose.yaml", root / "stack" / "native.yaml"])
+
+
+def _collector_configurations(settings: Settings) -> list[Path]:
+    folder = settings.root / "collector"
+    return sorted([folder / "config.yaml", *(folder / "gateway").glob("*.yaml")])
+
+
+def _yaml_problems(settings: Settings) -> Iterator[str]:
+    for path in _configurations(settings):
+        try:
+            yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            yield f"{path.relative_to(settings.root)}: {error}"
+
+
+def _variable_problems(settings: Settings) -> Iterator[str]:
+    root = settings.root
+    documented = lint.documented_variables((root / ".env.example").read_text(encoding="utf-8"))
+    missing = {*PORTS, *INTERNAL_PORTS, *OPTIONS, *passwords.NAMES} - documented
+    yield from (f".env.example does not show {name}." for name in sorted(missing))
+    used = {
+        name: str(path.relative_to(root))
+        for path in _configurations(settings)
+        for name in lint.used_variables(path.read_text(encoding="utf-8"))
+    }
+    internal = {*native_environment(settings, {}, ""), *_COMPOSE_SETS}
+    yield from lint.undocumented(used, documented, internal)
+    for path in [*_collector_configurations(settings), root / "collector" / "jaeger.yaml"]:
+        names = lint.without_default(path.read_text(encoding="utf-8"))
+        yield from (f"{path.relative_to(root)}: {name} has no default: ${{env:{name}:-...}}." for name in names)
+
+
+def _collector_problems(settings: Settings, binaries: Mapping[str, Path]) -> Iterator[str]:
+    builder = yaml.safe_load((settings.root / "collector" / "builder.yaml").read_text(encoding="utf-8"))
+    for path in _collector_configurations(settings):
+        name = path.relative_to(settings.root)
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        yield from (f"{name}: {problem}" for problem in lint.collector_problems(config, builder))
+        for choice in _CHOICES:
+            command = [str(binaries["otelcol"]), "validate", f"--config={path}", _GATE]
+            yield from _failure(str(name), command, choice)
+
+
+def _other_problems(settings: Settings, binaries: Mapping[str, Path]) -> Iterator[str]:
+    folder = settings.root / "collector"
+    prometheus = folder / "prometheus" / "prometheus.yml"
+    yield from _failure("prometheus.yml", [str(binaries["promtool"]), "check", "config", str(prometheus)])
+    jaeger = [str(binaries["jaeger"]), "validate", f"--config={folder / 'jaeger.yaml'}"]
+    yield from _failure("jaeger.yaml", jaeger)
+    supervisor = [str(binaries["process-compose"]), "--dry-run", "--disable-dotenv", "--log-file=/dev/null"]
+    environment = native_environment(settings, binaries, "venv")
+    yield from _failure("native.yaml", [*supervisor, f"--config={native.recipe_file(settings)}"], environment)
+    if not compose.unavailable():
+        secrets = dict.fromkeys(passwords.NAMES, "checked")
+        command = ["docker", "compose", f"--file={settings.root / 'compose.yaml'}", "config", "--quiet"]
+        yield from _failure("compose.yaml", command, secrets)
+
+
+def _failure(name: str, command: list[str], environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    full = {**native.clean_environment(), **(environment or {})}
+    done = subprocess.run(command, env=full, capture_output=True, text=True, check=False)
+    if done.returncode:
+        yield f"{name}: {(done.stderr.strip() or done.stdout.strip())[-1500:]}"

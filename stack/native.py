@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
     from stack.settings import Settings
 
-__all__ = ["grafana_binary", "is_running", "leftovers", "processes", "socket_path", "start", "stop"]
+__all__ = [
+    "clean_environment",
+    "grafana_binary",
+    "is_running",
+    "leftovers",
+    "processes",
+    "recipe_file",
+    "socket_path",
+    "start",
+    "stop",
+]
 
 # In the environment of every process we start, and of no other: what carries it is ours to end.
 MARK = "HEALTH_AGENT_STACK"
@@ -86,7 +96,7 @@ def start(settings: Settings, names: Iterable[str], environment: Mapping[str, st
         "up",
         *names,
         *("--tui=false", "--disable-dotenv", "--keep-project"),
-        *("--config", str(settings.root / "stack" / "native.yaml")),
+        *("--config", str(recipe_file(settings))),
         *("--use-uds", "--unix-socket", str(socket)),
         *("--log-file", str(logs / "supervisor.log")),
     ]
@@ -94,7 +104,7 @@ def start(settings: Settings, names: Iterable[str], environment: Mapping[str, st
         supervisor = subprocess.Popen(
             command,
             cwd=settings.data,
-            env=_environment(settings) | dict(environment),
+            env={**clean_environment(), MARK: str(settings.data), **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # repeats every line of the servers
             stderr=out,
@@ -103,10 +113,15 @@ def start(settings: Settings, names: Iterable[str], environment: Mapping[str, st
     _wait_for_socket(settings, supervisor, logs / "supervisor.out")
 
 
-def _environment(settings: Settings) -> dict[str, str]:
-    # Little of the caller's: an OTEL_* or SENTRY_* of a developer's shell would change the servers themselves.
+def recipe_file(settings: Settings) -> Path:
+    """The file process-compose runs."""
+    return settings.root / "stack" / "native.yaml"
+
+
+def clean_environment() -> dict[str, str]:
+    """Little of the caller's: an OTEL_* or SENTRY_* of a developer's shell would change the servers themselves."""
     kept = {name: value for name, value in os.environ.items() if name in ("HOME", "LANG", "PATH", "TMPDIR", "USER")}
-    return {**kept, MARK: str(settings.data), "NO_PROXY": "127.0.0.1,localhost"}
+    return {**kept, "NO_PROXY": "127.0.0.1,localhost"}
 
 
 def _wait_for_socket(settings: Settings, supervisor: subprocess.Popen[bytes], out: Path) -> None:

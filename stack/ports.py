@@ -30,8 +30,9 @@ def is_free(port: int) -> bool:
 def holder(port: int) -> str:
     """The process that listens on the port, as far as this user may see it."""
     try:
-        pids = {c.pid for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.laddr.port == port and c.pid}
-        names = [f"{psutil.Process(pid).name()} (pid {pid})" for pid in sorted(pids)]
+        listening = [c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.pid]
+        pids = {c.pid for c in listening if c.laddr and c.laddr.port == port}
+        names = [f"{psutil.Process(pid).name()} (pid {pid})" for pid in pids if pid]
     except psutil.Error:
         names = []
     return ", ".join(names) or "a process of another user"

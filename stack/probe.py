@@ -33,7 +33,7 @@ def _probe_failure(http: httpx.Client, probe: Probe) -> str:
     try:
         answer = http.request(probe.method, probe.url, content=probe.body, headers=probe.headers)
     except httpx.HTTPError as error:
-        return f"{probe.url}: {error or type(error).__name__}"
+        return f"{probe.url}: {str(error) or type(error).__name__}"
     if answer.status_code != _OK:
         return f"{probe.url}: HTTP {answer.status_code}"
     if probe.expect not in answer.text:

@@ -38,13 +38,14 @@ def rows(settings: Settings, running: State) -> list[Row]:
     services = compose.states(settings) if running.mode == "docker" else {}
     with probe.client() as http:
         failures = {name: probe.failure(http, known[name]) for name in running.parts}
-    failures |= {name: f"Compose says {services.get(name)}" for name in running.parts if _unhealthy(services, name)}
+    failures |= {name: "its container is not healthy" for name in running.parts if _unhealthy(services, name)}
     found = [Row(known[n], "down" if failures[n] else "up", failures[n], memory.get(n)) for n in running.parts]
     return [_with_pipeline(settings, row) if row.part.name == "collector" else row for row in found]
 
 
 def _unhealthy(services: dict[str, str], name: str) -> bool:
-    return bool(services) and services.get(name) not in ("healthy", "running")
+    state = services.get(f"{name}-health", services.get(name))
+    return bool(services) and state not in ("healthy", "running")
 
 
 def _with_pipeline(settings: Settings, row: Row) -> Row:

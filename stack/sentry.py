@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from stack.settings import Settings
 
-__all__ = ["Access", "kept_access", "native_environment", "provision"]
+__all__ = ["Access", "keep_secret_key", "kept_access", "native_environment", "provision"]
 
 _FOLDER = ROOT / "stack" / "bugsink"
 
@@ -32,20 +32,24 @@ class Access:
 
 
 def native_environment(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str]:
-    """What Bugsink's processes need natively; writes its secret key where its settings file reads it."""
+    """What Bugsink's processes need natively."""
+    return {
+        "DJANGO_SETTINGS_MODULE": "bugsink_conf",
+        "PYTHONPATH": str(_FOLDER),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "BUGSINK_DATA_DIR": str(settings.data / "bugsink"),
+        "BUGSINK_BASE_URL": settings.url("BUGSINK_PORT"),
+        "BUGSINK_ADMIN_PASSWORD": secrets.get("BUGSINK_ADMIN_PASSWORD", ""),
+    }
+
+
+def keep_secret_key(settings: Settings, secrets: Mapping[str, str]) -> None:
+    """Write Bugsink's secret key where its settings file reads it: an environment is easier to look into."""
     data = settings.data / "bugsink"
     data.mkdir(parents=True, exist_ok=True)
     key = data / "secret_key"
     key.touch(mode=0o600)
     key.write_text(secrets["BUGSINK_SECRET_KEY"], encoding="utf-8")
-    return {
-        "DJANGO_SETTINGS_MODULE": "bugsink_conf",
-        "PYTHONPATH": str(_FOLDER),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "BUGSINK_DATA_DIR": str(data),
-        "BUGSINK_BASE_URL": settings.url("BUGSINK_PORT"),
-        "BUGSINK_ADMIN_PASSWORD": secrets["BUGSINK_ADMIN_PASSWORD"],
-    }
 
 
 def kept_access(settings: Settings) -> Access | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from stack import appenv, build, compose, native, parts, passwords, ports, probe, sentry, state
@@ -15,11 +16,14 @@ from stack.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from stack.parts import Part
     from stack.settings import Settings
 
-__all__ = ["choose_mode", "clean", "down", "native_parts", "up"]
+__all__ = ["choose_mode", "clean", "down", "native_environment", "native_parts", "up"]
+
+_NO_SECRETS: Mapping[str, str] = MappingProxyType({})
 
 
 def choose_mode(settings: Settings) -> str:
@@ -53,9 +57,11 @@ def _up_native(settings: Settings) -> State:
     wanted = native_parts(settings)
     if not native.is_running(settings):
         ports.check_free(_native_ports(settings, wanted))
-    binaries = {name: str(path) for name, path in build.binaries(settings).items()}
+    binaries = build.binaries(settings)
     venv = str(build.bugsink_venv(settings)) if "bugsink" in wanted else ""
-    environment = _native_environment(settings, binaries, venv)
+    secrets = passwords.passwords(settings)
+    sentry.keep_secret_key(settings, secrets)
+    environment = native_environment(settings, binaries, venv, secrets)
     started = State("native", tuple(wanted), settings.ports, _fingerprint(settings, environment))
     if native.is_running(settings) and state.load(settings) != started:
         say("The stack runs with other settings or files; starting it again ...")
@@ -81,9 +87,10 @@ def _native_ports(settings: Settings, wanted: Mapping[str, Part]) -> dict[str, i
     return {name: settings.ports[name] for name in names}
 
 
-def _native_environment(settings: Settings, binaries: Mapping[str, str], venv: str) -> dict[str, str]:
+def native_environment(
+    settings: Settings, binaries: Mapping[str, Path], venv: str, secrets: Mapping[str, str] = _NO_SECRETS
+) -> dict[str, str]:
     """The variables of stack/native.yaml and of the configuration files it starts the servers with."""
-    secrets = passwords.passwords(settings)
     data = settings.data
     grafana = native.grafana_binary(settings)
     return {
@@ -92,15 +99,15 @@ def _native_environment(settings: Settings, binaries: Mapping[str, str], venv: s
         **sentry.native_environment(settings, secrets),
         "STACK_ROOT": str(settings.root),
         "STACK_DATA_DIR": str(data),
-        "OTELCOL_BIN": binaries["otelcol"],
-        "PROMETHEUS_BIN": binaries["prometheus"],
-        "JAEGER_BIN": binaries["jaeger"],
+        "OTELCOL_BIN": str(binaries.get("otelcol")),
+        "PROMETHEUS_BIN": str(binaries.get("prometheus")),
+        "JAEGER_BIN": str(binaries.get("jaeger")),
         "BUGSINK_VENV": venv,
         "COLLECTOR_QUEUE_DIR": str(data / "collector" / "queue"),
         "JAEGER_DATA_DIR": str(data / "jaeger"),
         "JAEGER_OTLP_ENDPOINT": settings.url("JAEGER_OTLP_PORT"),
         "PROMETHEUS_WRITE_ENDPOINT": f"{settings.url('PROMETHEUS_PORT')}/api/v1/write",
-        **_grafana_environment(settings, grafana, secrets["GRAFANA_ADMIN_PASSWORD"]),
+        **_grafana_environment(settings, grafana, secrets.get("GRAFANA_ADMIN_PASSWORD", "")),
     }
 
 

@@ -1,6 +1,6 @@
 # ruff: noqa: INP001
 # mypy: ignore-errors
-"""Make the tables, the user, the project and the API token that the stack needs, once; print where they are as one JSON line.
+"""Make the tables, the user, the project and the API token, once; print where they are as one JSON line.
 
 Fed to `bugsink-manage shell` on standard input, in both modes; may run any number of times.
 """

@@ -1,4 +1,4 @@
-"""The Collector: OpenTelemetry Collector Builder writes its main program from collector/builder.yaml, Go compiles it."""
+"""The Collector: its Builder writes the main program from collector/builder.yaml, Go compiles it."""
 
 from __future__ import annotations
 
