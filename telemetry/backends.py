@@ -250,7 +250,7 @@ class Sentry(_Server):
         return [self.event(str(event["id"])) for event in listed]
 
     def find(self, event_id: str) -> Event | None:
-        """Return the event that the SDK sent under this id (32 hexadecimal digits), None where it is not there (yet)."""
+        """Return the event that the SDK sent under this id (32 hexadecimal digits), None where it is not there."""
         for issue in self.issues():
             for event in self.events(issue.id):
                 if event.id.replace("-", "") == event_id:

@@ -1,12 +1,16 @@
-"""`doctor`: does telemetry arrive? One span, one metric and one error are sent as the application would send them, and
-each is looked for where it should end. Every hop that does not work is named, with what to do.
+"""Does telemetry arrive: the command `doctor`.
+
+One span, one metric and one error are sent as the application would send them, and each is looked for where it should
+end. Every hop that does not work is named, with what to do.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import socket
 import sys
+import textwrap
 import time
 import uuid
 from typing import TYPE_CHECKING, TextIO
@@ -14,6 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -28,7 +33,6 @@ from telemetry.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opentelemetry.sdk.resources import Resource
     from opentelemetry.trace import Span
 
 __all__ = ["Doctor", "DoctorError"]
@@ -36,6 +40,7 @@ __all__ = ["Doctor", "DoctorError"]
 OK, BROKEN, OFF = "ok", "BROKEN", "off"
 _POLL_SECONDS = 0.5
 _CONNECT_SECONDS = 3.0
+_COLUMNS = 80
 
 
 class DoctorError(Exception):
@@ -52,6 +57,31 @@ class Finding:
     remedy: str = ""
 
 
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where something is looked for, and the variable that tells."""
+
+    hop: str
+    url: str
+    variable: str
+
+
+class ExporterLog(logging.Handler):
+    """Keeps the last thing the exporters said, instead of letting them write between the findings."""
+
+    def __init__(self) -> None:
+        """Listen to the exporters' loggers."""
+        super().__init__()
+        self.last = ""
+        logger = logging.getLogger("opentelemetry.exporter")
+        logger.addHandler(self)
+        logger.propagate = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what was said about a failed attempt."""
+        self.last = record.getMessage()
+
+
 class Doctor:
     """One examination; prints each finding when it has it."""
 
@@ -62,6 +92,7 @@ class Doctor:
         self._out = out or sys.stdout
         self._findings: list[Finding] = []
         self._run_id = f"doctor-{uuid.uuid4()}"
+        self._exporters = ExporterLog()
 
     def run(self) -> int:
         """Examine; returns 0 when all that is switched on works, else 1."""
@@ -128,43 +159,41 @@ class Doctor:
         return event_id
 
     def _look_for_span(self, span: Span | None) -> None:
-        stores = {
-            "Jaeger": (Jaeger, self._settings.jaeger_url, "TELEMETRY_JAEGER_URL"),
-            "Tempo": (Tempo, self._settings.tempo_url, "TELEMETRY_TEMPO_URL"),
-        }
-        for name, (store, url, variable) in stores.items():
-            if span is not None and (url or name == "Jaeger"):
-                trace_id = format_trace_id(span.get_span_context().trace_id)
-                self._look("span", name, url, variable, lambda s=store, u=url, t=trace_id: s(u).trace(t))
+        if span is None:
+            return
+        trace_id = format_trace_id(span.get_span_context().trace_id)
+        jaeger = Place("span in Jaeger", self._settings.jaeger_url, "TELEMETRY_JAEGER_URL")
+        self._look(jaeger, lambda: Jaeger(jaeger.url).trace(trace_id))
+        tempo = Place("span in Tempo", self._settings.tempo_url, "TELEMETRY_TEMPO_URL")
+        if tempo.url:
+            self._look(tempo, lambda: Tempo(tempo.url).trace(trace_id))
 
     def _look_for_metric(self, *, sent: bool) -> None:
-        url = self._settings.prometheus_url
+        place = Place("metric in Prometheus", self._settings.prometheus_url, "TELEMETRY_PROMETHEUS_URL")
         query = f'{catalog.DOCTOR_CHECKS.prometheus}{{instance="{self._run_id}"}}'
         if sent:
-            self._look("metric", "Prometheus", url, "TELEMETRY_PROMETHEUS_URL", lambda: Prometheus(url).query(query))
+            self._look(place, lambda: Prometheus(place.url).query(query))
 
     def _look_for_error(self, event_id: str | None) -> None:
-        url, token = self._settings.sentry_url, self._settings.sentry_token
+        place = Place("error in Sentry", self._settings.sentry_url, "TELEMETRY_SENTRY_URL")
         if event_id is not None:
-            self._look("error", "Sentry", url, "TELEMETRY_SENTRY_URL", lambda: Sentry(url, token).find(event_id))
+            self._look(place, lambda: Sentry(place.url, self._settings.sentry_token).find(event_id))
 
-    def _look(self, what: str, store: str, url: str, variable: str, ask: Callable[[], object]) -> None:
-        if not url:
-            self._found(f"{what} in {store}", OFF, f"not looked for: {variable} is not set")
+    def _look(self, place: Place, ask: Callable[[], object]) -> None:
+        if not place.url:
+            self._found(place.hop, OFF, f"not looked for: {place.variable} is not set")
             return
         start = time.monotonic()
         problem = "it was sent and is not there"
         while time.monotonic() - start < self._wait:
             try:
                 if ask():
-                    self._found(f"{what} in {store}", OK, f"found after {time.monotonic() - start:.1f} s at {url}")
+                    self._found(place.hop, OK, f"after {time.monotonic() - start:.1f} s at {place.url}")
                     return
-                problem = "it was sent and is not there"
             except httpx.HTTPError as error:
-                problem = f"{store} does not answer at {url} ({error})"
+                problem = f"no answer from {place.url} ({error})"
             time.sleep(_POLL_SECONDS)
-        self._found(f"{what} in {store}", BROKEN, problem, f"look at `make status`, and at the logs of {store} and the "
-                    "Collector (make logs)")  # fmt: skip
+        self._found(place.hop, BROKEN, problem, "see `make status`, `make logs`")
 
     def _switched_on(self, signal: str, switch: str, *, on: bool) -> bool:
         if not on:
@@ -172,24 +201,27 @@ class Doctor:
         return on
 
     def _accepted(self, signal: str, *, ok: bool) -> bool:
-        remedy = "correct OTEL_EXPORTER_OTLP_PROTOCOL (grpc is port 4317, http/protobuf is 4318), or the token"
         if not ok:
-            self._found(signal, BROKEN, "the Collector did not accept them", remedy)
+            said = self._exporters.last
+            self._found(signal, BROKEN, f"the Collector did not accept them{said and ': ' + said}",
+                        "correct OTEL_EXPORTER_OTLP_PROTOCOL (grpc is port 4317, http/protobuf is 4318), or the "
+                        "credentials in OTEL_EXPORTER_OTLP_HEADERS")  # fmt: skip
         return ok
 
     def _resource(self) -> Resource:
-        return providers.resource(self._settings).merge(providers.Resource({"service.instance.id": self._run_id}))
+        return providers.resource(self._settings).merge(Resource({"service.instance.id": self._run_id}))
 
     def _found(self, hop: str, state: str, detail: str, remedy: str = "") -> None:
         self._findings.append(Finding(hop, state, detail, remedy))
-        self._say(f"{state:<7}{hop:<22}{detail}")
+        self._say(f"{state:<7}{hop:<22}", detail)
         if remedy:
-            self._say(f"{'':<29}what to do: {remedy}")
+            self._say(f"{'':<29}", f"what to do: {remedy}")
 
     def _verdict(self) -> int:
         broken = [finding.hop for finding in self._findings if finding.state == BROKEN]
         self._say(f"broken: {', '.join(broken)}" if broken else "all that is switched on works")
         return 1 if broken else 0
 
-    def _say(self, line: str) -> None:
-        print(line, file=self._out, flush=True)
+    def _say(self, head: str, text: str = "") -> None:
+        wrap = textwrap.TextWrapper(_COLUMNS, initial_indent=head, subsequent_indent=" " * len(head))
+        print(wrap.fill(text) if text else head, file=self._out, flush=True)
