@@ -5,6 +5,7 @@ import asyncio
 import logging
 import sys
 
+from .processes import ProcessError
 from .settings import ConfigurationError, Settings
 
 __all__ = ["main"]
@@ -31,6 +32,9 @@ def main() -> int:
     except ConfigurationError as error:
         sys.stderr.write(f"{command}: {error}\n")
         return 2
+    except ProcessError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     except KeyboardInterrupt:
         return 130
 

@@ -18,7 +18,7 @@ from .db import Pool
 from .models import NewFood
 from .providers import Providers
 
-__all__ = ["Answer", "Overloaded", "Session", "answer", "is_complex"]
+__all__ = ["Answer", "Session", "answer", "is_busy", "is_complex"]
 
 INSTRUCTIONS = """You are a friendly health coach. Keep answers under 80 words and never give medical advice.
 When the user says what they ate, look up its calories, log it, then say what was logged.
@@ -28,10 +28,6 @@ COMPLEX = re.compile(
 )
 LONG_MESSAGE = 200
 BUSY = frozenset({429, 529})
-
-
-class Overloaded(Exception):  # noqa: N818  a state the user is told of, not a defect
-    """The provider is too busy now, also after a retry."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,7 @@ async def lookup_nutrition(context: RunContext[Session], food: str) -> dict[str,
     try:
         found = await nutrition.lookup(context.deps.providers.settings, food)
     except requests.RequestException as error:
-        telemetry.record_error(error, component="usda")
+        telemetry.record_error(error, component="agent")
         return {"error": "the food database does not answer; estimate the calories"}
     if found is None:
         return {"error": f"no food named {food!r} is known; estimate the calories"}
@@ -105,18 +101,18 @@ def is_complex(text: str) -> bool:
     return len(text) > LONG_MESSAGE or COMPLEX.search(text) is not None
 
 
+def is_busy(error: ModelHTTPError) -> bool:
+    """Whether the provider has no capacity now, also after a retry: worth another try later."""
+    return error.status_code in BUSY
+
+
 async def answer(text: str, session: Session) -> Answer:
     """Answer a message, with the larger model where the message is complex.
 
-    Raises Overloaded where the provider has no capacity; any other failure of the provider comes as it is.
+    A failure of the provider is raised; `is_busy` tells whether it only has no capacity now.
     """
     settings = session.providers.settings
     name = settings.complex_model if is_complex(text) else settings.simple_model
     model = session.providers.text_model(name)
-    try:
-        result = await coach.run(text, model=model, deps=session, message_history=session.history)
-    except ModelHTTPError as error:
-        if error.status_code in BUSY:
-            raise Overloaded(f"{name} answered {error.status_code}") from error
-        raise
+    result = await coach.run(text, model=model, deps=session, message_history=session.history)
     return Answer(result.output, name, result.new_messages())

@@ -9,6 +9,7 @@ from typing import Annotated
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Request
 from pydantic import BaseModel, Field
+from pydantic_ai.exceptions import ModelHTTPError
 
 import telemetry
 
@@ -116,7 +117,9 @@ async def chat(message: ChatMessage, request: Request, pool: Database) -> ChatRe
     session = agent.Session(user.id, pool, request.app.state.providers, source="api")
     try:
         answer = await agent.answer(message.message, session)
-    except agent.Overloaded as error:
+    except ModelHTTPError as error:
+        if not agent.is_busy(error):
+            raise
         telemetry.record_error(error, component="agent")
         raise HTTPException(503, "the agent is busy", headers={"Retry-After": "30"}) from error
     return ChatReply(reply=answer.text, model=answer.model)

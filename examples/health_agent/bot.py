@@ -4,6 +4,7 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack, suppress
 
+from pydantic_ai.exceptions import ModelHTTPError
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Update
 from telegram.ext import Application, CallbackQueryHandler, CommandHandler, MessageHandler, filters
 
@@ -54,7 +55,9 @@ async def _answer(turn: Turn, context: Context, text: str, *, source: str) -> No
     session = agent.Session(turn.user.id, services.pool, services.providers, source, history)
     try:
         answer = await agent.answer(text, session)
-    except agent.Overloaded as error:
+    except ModelHTTPError as error:
+        if not agent.is_busy(error):
+            raise
         telemetry.record_error(error, component="agent")
         return await turn.reply(BUSY)
     memory[:] = [*memory, answer][-REMEMBERED_TURNS:]
