@@ -22,7 +22,7 @@ MARKER = "[redacted]"
 
 _SECRETS = re.compile(
     r"""
-      \b\d{6,12}:[A-Za-z0-9_-]{30,}             # a Telegram bot token, in an address or alone
+      (?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}        # a Telegram bot token, in an address (/bot123:...) or alone
     | \bsk-[A-Za-z0-9_-]{16,}                   # OpenAI's and Anthropic's keys
     | (?i:\bbearer\s+)[A-Za-z0-9._~+/-]{8,}=*   # an Authorization header's value
     | \b[\w.+-]+@[\w-]+\.[\w.-]*\w              # an e-mail address
@@ -52,12 +52,11 @@ def clean(value: Any) -> Any:  # noqa: ANN401 - any JSON-like value in, the same
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, dict):
-        return {
-            key: MARKER if _names_secret(key) and isinstance(found, str) else clean(found)
-            for key, found in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return type(value)(clean(item) for item in value)
+        return {key: _clean_item(key, found) for key, found in value.items()}
+    if isinstance(value, list):
+        return [clean(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(clean(item) for item in value)
     return value
 
 

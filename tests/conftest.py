@@ -1,0 +1,91 @@
+"""Fixtures of all tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from telemetry import _guard, _runtime, providers, sampling
+from telemetry.instruments import Instruments
+from telemetry.sentry import Sentry
+from telemetry.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opentelemetry.sdk.trace import ReadableSpan
+
+
+class RecordingSentry(Sentry):
+    """Stands where Sentry is switched off, and remembers what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[BaseException] = []
+        self.user: dict[str, str] = {}
+
+    def capture(self, error: BaseException) -> str | None:
+        self.errors.append(error)
+        return f"{len(self.errors):032x}"
+
+    def set_user(self, user: Any) -> None:
+        self.user = dict(user)
+
+
+class Recorded:
+    """A set-up whose spans and metrics stay in memory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._spans = InMemorySpanExporter()
+        self._reader = InMemoryMetricReader()
+        resource = providers.resource(settings)
+        traces = TracerProvider(sampler=sampling.sampler(settings), resource=resource, shutdown_on_exit=False)
+        traces.add_span_processor(SimpleSpanProcessor(providers.RedactingExporter(self._spans)))
+        meters = providers.meter_provider(settings, resource, [self._reader])
+        self.sentry = RecordingSentry()
+        instruments = Instruments(meters.get_meter("telemetry"))
+        self.runtime = _runtime.Runtime(settings, traces, meters, instruments, self.sentry)
+
+    @property
+    def spans(self) -> list[ReadableSpan]:
+        """The spans that ended, first ended first."""
+        return list(self._spans.get_finished_spans())
+
+    def span(self, name: str) -> ReadableSpan:
+        """The one span of this name."""
+        (found,) = [span for span in self.spans if span.name == name]
+        return found
+
+    def metrics(self) -> dict[str, dict[tuple[str, ...], float]]:
+        """Each metric's value by its label values, in the labels' alphabetical order; a histogram's is its count."""
+        data = self._reader.get_metrics_data()
+        found: dict[str, dict[tuple[str, ...], float]] = {}
+        for resource in data.resource_metrics if data else ():
+            for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
+                points = found.setdefault(metric.name, {})
+                for point in metric.data.data_points:
+                    key = tuple(str(value) for _, value in sorted((point.attributes or {}).items()))
+                    points[key] = getattr(point, "value", None) if hasattr(point, "value") else point.count  # type: ignore[assignment]
+        return found
+
+
+@pytest.fixture
+def recorded() -> Iterator[Recorded]:
+    """Record everything in memory; a failure of our own code raises."""
+    yield from record(Settings())
+
+
+def record(settings: Settings) -> Iterator[Recorded]:
+    """Put a recording set-up in force for the length of a test."""
+    before = _runtime.current()
+    recording = Recorded(settings)
+    _runtime.install(recording.runtime)
+    _guard.set_strict(True)
+    yield recording
+    _guard.set_strict(False)
+    _runtime.install(before)

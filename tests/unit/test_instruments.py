@@ -1,0 +1,69 @@
+"""Recording stays within the catalog's bounds and never raises into the application."""
+
+from __future__ import annotations
+
+import pytest
+
+from telemetry import _guard, catalog
+from telemetry.instruments import Instruments
+from tests.conftest import Recorded
+
+
+def test_a_counter_adds_up_by_its_labels(recorded: Recorded) -> None:
+    for status in ("success", "success", "error"):
+        labels = {"message_type": "text", "status": status}
+        recorded.runtime.instruments.add(catalog.TELEGRAM_MESSAGES, 1, labels)
+    assert recorded.metrics()["telegram.messages"] == {("text", "success"): 2, ("text", "error"): 1}
+
+
+def test_a_value_outside_a_closed_list_becomes_other(recorded: Recorded) -> None:
+    labels = {"message_type": "sticker <script>", "status": "success"}
+    recorded.runtime.instruments.add(catalog.TELEGRAM_MESSAGES, 1, labels)
+    assert recorded.metrics()["telegram.messages"] == {("other", "success"): 1}
+
+
+def test_values_past_a_labels_limit_become_other(recorded: Recorded) -> None:
+    for number in range(1000):
+        labels = {"error_type": f"Error{number}", "component": "api"}
+        recorded.runtime.instruments.add(catalog.ERRORS, 1, labels)
+    series = recorded.metrics()["errors"]
+    assert len(series) == catalog.ERROR_TYPE.bound
+    assert series["api", "other"] == 1000 - catalog.ERROR_TYPE.limit
+
+
+def test_a_metric_that_is_not_in_the_catalog_is_dropped(recorded: Recorded) -> None:
+    recorded.runtime.meter_provider.get_meter("application").create_counter("my.own").add(1)
+    assert "my.own" not in recorded.metrics()
+
+
+def test_a_gauge_keeps_its_value_until_it_is_set_again(recorded: Recorded) -> None:
+    instruments = recorded.runtime.instruments
+    instruments.set(catalog.ACTIVE_USERS, 3, {"time_period": "last_hour"})
+    instruments.set(catalog.ACTIVE_USERS, 5, {"time_period": "last_hour"})
+    assert recorded.metrics()["active.users.total"] == {("last_hour",): 5}
+
+
+def test_sources_of_one_gauge_add_up_and_can_be_stopped(recorded: Recorded) -> None:
+    instruments = recorded.runtime.instruments
+    stop = instruments.observe(catalog.DB_CONNECTIONS_ACTIVE, lambda: [(2, {})])
+    instruments.observe(catalog.DB_CONNECTIONS_ACTIVE, lambda: [(3, {})])
+    assert recorded.metrics()["db.connections.active"] == {(): 5}
+    stop()
+    stop()
+    assert recorded.metrics()["db.connections.active"] == {(): 3}
+
+
+def test_a_missing_label_is_our_mistake_and_not_the_applications(
+    recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    _guard.set_strict(False)
+    for _ in range(2):
+        recorded.runtime.instruments.add(catalog.HTTP_REQUESTS, 1, {"method": "GET"})
+    assert [r.message for r in caplog.records if "record a metric" in r.message] == [
+        "telemetry failed to record a metric; the application is not affected, this is logged once"
+    ]
+    assert _guard.failures["record a metric"] >= 2
+
+
+def test_without_a_meter_nothing_is_recorded_and_nothing_fails() -> None:
+    Instruments().add(catalog.FOOD_PHOTOS, 1, {"confidence_level": "high"})
