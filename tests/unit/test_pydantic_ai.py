@@ -1,0 +1,84 @@
+"""Agent runs: tokens and cost as the model reported them, how long, how complex; no content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pydantic_ai import Agent
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.usage import RequestUsage
+
+import telemetry
+from tests.conftest import Recorded
+
+
+def answer(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
+    """Call the tool once where the prompt asks for it, fail where it asks for that, else answer."""
+    prompt = str(messages[0].parts)
+    usage = RequestUsage(input_tokens=100, output_tokens=10)
+    if "fail" in prompt:
+        raise RuntimeError("overloaded")
+    used = any(isinstance(part, ToolReturnPart) for message in messages for part in message.parts)
+    part = ToolCallPart("lookup", {}) if "tool" in prompt and not used else TextPart("secret answer")
+    return ModelResponse([part], usage=usage, model_name="claude-sonnet-4-5", provider_name="anthropic")
+
+
+@pytest.fixture
+def agent(recorded: Recorded) -> Iterator[Agent[None, str]]:
+    agent = Agent(FunctionModel(answer, model_name="claude-sonnet-4-5"), name="coach")
+
+    @agent.tool_plain
+    def lookup() -> str:
+        return "secret result"
+
+    with telemetry.instrument_pydantic_ai():
+        yield agent
+
+
+async def test_a_simple_run_counts_its_tokens_once(agent: Agent[None, str], recorded: Recorded) -> None:
+    await agent.run("hello")
+    metrics = recorded.metrics()
+    model = "claude-sonnet-4-5"
+    assert metrics["agent.token.usage"] == {(model, "anthropic", "input"): 100, (model, "anthropic", "output"): 10}
+    assert metrics["agent.response.duration"] == {("simple", model): 1}
+    assert metrics["agent.cost.usd"] == {(model, "anthropic"): pytest.approx(100 * 3e-6 + 10 * 15e-6)}
+
+
+async def test_a_run_with_a_tool_is_complex_and_counts_both_requests(
+    agent: Agent[None, str], recorded: Recorded
+) -> None:
+    await agent.run("use the tool")
+    metrics = recorded.metrics()
+    assert metrics["agent.token.usage"]["claude-sonnet-4-5", "anthropic", "input"] == 200
+    assert metrics["agent.response.duration"] == {("complex", "claude-sonnet-4-5"): 1}
+
+
+async def test_a_run_that_fails_has_a_duration_and_an_error(agent: Agent[None, str], recorded: Recorded) -> None:
+    with pytest.raises(RuntimeError, match="overloaded"):
+        await agent.run("fail")
+    metrics = recorded.metrics()
+    assert metrics["agent.response.duration"] == {("simple", "claude-sonnet-4-5"): 1}
+    assert metrics["errors"] == {("agent", "RuntimeError"): 1}
+
+
+async def test_no_content_is_in_any_span(agent: Agent[None, str], recorded: Recorded) -> None:
+    await agent.run("secret prompt, use the tool")
+    names = [span.name for span in recorded.spans]
+    assert "chat claude-sonnet-4-5" in names
+    assert "execute_tool lookup" in names
+    assert "secret" not in "".join(span.to_json() for span in recorded.spans)
+
+
+async def test_off_leaves_nothing_and_on_again_records_again(recorded: Recorded) -> None:
+    agent = Agent(FunctionModel(answer, model_name="m"))
+    handle = telemetry.instrument_pydantic_ai()
+    handle.close()
+    handle.close()
+    await agent.run("hello")
+    assert recorded.spans == []
+    assert "agent.token.usage" not in recorded.metrics()
+    with telemetry.instrument_pydantic_ai():
+        await agent.run("hello")
+    assert len(recorded.spans) == 2
