@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
@@ -32,7 +32,6 @@ class Exporter:
     sent: float = 0.0
     failed: float = 0.0
     refused: float = 0.0
-    other: dict[str, float] = field(default_factory=dict)
 
     @property
     def use(self) -> float:

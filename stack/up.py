@@ -56,6 +56,7 @@ def native_parts(settings: Settings) -> dict[str, Part]:
 def _up_native(settings: Settings) -> State:
     wanted = native_parts(settings)
     if not native.is_running(settings):
+        native.stop(settings)  # what a killed supervisor left behind
         ports.check_free(_native_ports(settings, wanted))
     binaries = build.binaries(settings)
     venv = str(build.bugsink_venv(settings)) if "bugsink" in wanted else ""
@@ -71,8 +72,7 @@ def _up_native(settings: Settings) -> State:
         shell = [f"{venv}/bin/bugsink-manage", "shell"]
         access = sentry.provision(settings, shell, environment, version=venv)
     if not native.is_running(settings):
-        native.stop(settings)  # what a killed supervisor left behind
-        ports.check_free(_native_ports(settings, wanted))
+        ports.check_free(_native_ports(settings, wanted))  # again: the build may have taken minutes
         native.start(settings, wanted, environment)
     state.save(settings, started)
     token = access.token if access else ""
