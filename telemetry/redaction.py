@@ -22,7 +22,7 @@ MARKER = "[redacted]"
 
 _SECRETS = re.compile(
     r"""
-      (?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}        # a Telegram bot token, in an address (/bot123:...) or alone
+      (?<!\d)\d{6,12}(?::|%3[Aa])[A-Za-z0-9_-]{30,}  # a Telegram bot token: /bot123:..., /bot123%3A..., or alone
     | \bsk-[A-Za-z0-9_-]{16,}                   # OpenAI's and Anthropic's keys
     | (?i:\bbearer\s+)[A-Za-z0-9._~+/-]{8,}=*   # an Authorization header's value
     | \b[\w.+-]+@[\w-]+\.[\w.-]*\w              # an e-mail address

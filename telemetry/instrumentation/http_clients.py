@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["instrument_httpx", "instrument_requests"]
 
 _CLIENT_ERROR = 400
-_BOT_API = re.compile(r"/bot\d+:[\w-]+/")
+_BOT_API = re.compile(r"/bot\d+(?::|%3[Aa])[\w-]+/")
 _starting, _finishing = Guard("start a call's span"), Guard("finish a call")
 
 
