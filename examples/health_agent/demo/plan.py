@@ -14,7 +14,7 @@ BROKEN_USER = 7009
 """Someone with a calorie goal of 0, which the application divides by."""
 REMINDED_USER = 7010
 REMINDER_SECONDS = 8
-QUIET_SECONDS = 8
+QUIET_SECONDS = 4
 """Nothing new is sent in the last seconds, so that what is under way can end."""
 
 TEXTS = (

@@ -11,7 +11,7 @@ __all__ = ["BOT", "Chats", "Person", "Polling"]
 
 Json = dict[str, Any]
 
-BOT: Json = {"id": 123456, "is_bot": True, "first_name": "Health coach", "username": "health_coach_bot"}
+BOT: Json = {"id": 123456789, "is_bot": True, "first_name": "Health coach", "username": "health_coach_bot"}
 
 
 @dataclass(frozen=True)
