@@ -126,7 +126,6 @@ def _options(settings: Settings) -> dict[str, Any]:
             OTLPIntegration(setup_otlp_traces_exporter=False, setup_propagator=False),
             ThreadingIntegration(propagate_scope=True),
         ],
-        "send_default_pii": False,
         "include_local_variables": False,
         "max_request_body_size": "never",
         "before_send": before_send,

@@ -1,0 +1,90 @@
+"""Start and stop as an application does, in a process of its own: switches, no Collector, a deadline."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+NOWHERE = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+WORK = """
+import time, telemetry
+from telemetry import catalog, _runtime
+telemetry.init()
+telemetry.init()
+for _ in range(100):
+    with telemetry.get_tracer().start_as_current_span("work") as span:
+        _runtime.current().instruments.add(catalog.FOOD_PHOTOS, 1, {"confidence_level": "high"})
+        telemetry.record_error(ValueError("x"), component="api")
+        recording = span.is_recording()
+start = time.monotonic()
+%s
+print(recording, round(time.monotonic() - start, 1))
+"""
+
+
+def run(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "SENTRY_", "ENABLE_", "TELEMETRY_"))}
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.run(command, env=clean | environ, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_without_a_collector_the_application_runs_and_stops_within_three_seconds(protocol: str) -> None:
+    environ = NOWHERE | {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol, "SENTRY_DSN": "http://key@127.0.0.1:9/1"}
+    done = run(WORK % "sent = telemetry.shutdown(3.0)", **environ)
+    recording, seconds = done.stdout.split()
+    assert (done.returncode, recording) == (0, "True")
+    assert float(seconds) <= 3.1
+    assert "without having sent all" in done.stderr
+
+
+def test_an_application_that_forgets_to_stop_it_still_exits_in_time() -> None:
+    start = time.monotonic()
+    done = run(WORK % "pass", **NOWHERE)
+    assert done.returncode == 0
+    assert time.monotonic() - start < 8
+
+
+@pytest.mark.parametrize(
+    ("environ", "recording"),
+    [
+        ({"ENABLE_TRACING": "false"}, "False"),
+        ({"OTEL_SDK_DISABLED": "true"}, "False"),
+        ({"ENABLE_METRICS": "false", "OTEL_TRACES_EXPORTER": "none"}, "True"),
+        ({"ENABLE_TRACING": "false", "ENABLE_METRICS": "false", "ENABLE_SENTRY": "false"}, "False"),
+    ],
+    ids=["no tracing", "SDK disabled", "no metrics", "all off"],
+)
+def test_a_switch_turns_its_part_off_and_nothing_else(environ: dict[str, str], recording: str) -> None:
+    done = run(WORK % "telemetry.shutdown()", **NOWHERE | environ)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[0] == recording
+
+
+def test_a_wrong_setting_is_one_log_line_and_the_application_runs() -> None:
+    done = run(WORK % "telemetry.shutdown()", ENABLE_METRICS="yess", OTEL_TRACES_EXPORTER="none", ENABLE_TRACING="no")
+    assert done.returncode == 0
+    assert done.stderr.count('ENABLE_METRICS must be true or false (got "yess"); using True.') == 1
+
+
+def test_strict_raises_on_a_wrong_setting() -> None:
+    done = run("import telemetry; telemetry.init(strict=True)", ENABLE_METRICS="yess")
+    assert done.returncode == 1
+    assert "SettingError: ENABLE_METRICS must be true or false" in done.stderr
+
+
+def test_without_init_everything_is_there_and_does_nothing() -> None:
+    code = """
+import telemetry
+with telemetry.get_tracer().start_as_current_span("x"), telemetry.food_photo_analysis(model="m") as analysis:
+    analysis.result(confidence=1.0, food_count=1)
+    telemetry.set_user_context("1"); telemetry.set_tag("a", "b"); telemetry.add_breadcrumb("c", "d")
+    telemetry.record_error(ValueError("x"))
+    print(telemetry.save_context(), telemetry.shutdown())
+"""
+    done = run(code)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "{} True", "")
