@@ -5,14 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, Connection
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
 import telemetry
 
 from .settings import Settings
 
-__all__ = ["DATA", "Pool", "database_url", "embedded_url", "open_pool"]
+__all__ = ["DATA", "Pool", "database_url", "embedded_url", "fresh_database", "open_pool"]
 
 Pool = AsyncConnectionPool[AsyncConnection]
 
@@ -66,6 +68,15 @@ def embedded_url(data: Path = DATA) -> str:
 def database_url(settings: Settings) -> str:
     """Return the address of the database: DATABASE_URL, else an embedded server."""
     return settings.text("DATABASE_URL") or embedded_url()
+
+
+def fresh_database(url: str, name: str) -> str:
+    """Drop and create the database `name` on the server of `url`, and return its address."""
+    quoted = Identifier(name)
+    with Connection.connect(url, autocommit=True) as connection:
+        connection.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(quoted))
+        connection.execute(SQL("CREATE DATABASE {}").format(quoted))
+    return make_conninfo(url, dbname=name)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from .db import database_url
+from .db import database_url, fresh_database
 from .settings import ConfigurationError, Settings
 
 __all__ = ["Plan", "ProcessError", "Processes", "check_port", "start"]
@@ -106,11 +106,15 @@ def check_port(settings: Settings) -> None:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to start: variables for every process, further ones for one of them, and whether real services are used."""
+    """How to start: variables for every process, further ones for one of them, whether real services are used.
+
+    `fresh_database` names a database to be made anew for this run; without it the application's own is used.
+    """
 
     common: Mapping[str, str] = field(default_factory=dict)
     own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     real_services: bool = True
+    fresh_database: str = ""
 
 
 async def start(settings: Settings, plan: Plan) -> Processes:
@@ -130,10 +134,15 @@ async def _start_all(processes: Processes, settings: Settings, plan: Plan) -> No
         raise ProcessError(f"the local services did not start:\n{_tail('services')}")
     local: dict[str, str] = json.loads(line)
     processes.environment |= without_real(local, os.environ) if plan.real_services else local
-    processes.environment["DATABASE_URL"] = await asyncio.to_thread(database_url, settings)
+    processes.environment["DATABASE_URL"] = await asyncio.to_thread(_database, settings, plan)
     for name in ("api", "bot"):
         await processes.spawn(name, name, {**processes.environment, **plan.own.get(name, {})})
     await _until_ready(processes, settings.api_port)
+
+
+def _database(settings: Settings, plan: Plan) -> str:
+    url = database_url(settings)
+    return fresh_database(url, plan.fresh_database) if plan.fresh_database else url
 
 
 def without_real(local: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:

@@ -55,6 +55,12 @@ class Arrived:
         """Return the traces that an HTTP request began."""
         return [trace for trace in self.traces if any("/api/" in root.name for root in trace.roots())]
 
+    def reminder_traces(self) -> list[Trace]:
+        """Return the traces of reminders that are linked to the update that asked for them."""
+        asked = {trace.trace_id for trace in self.update_traces()}
+        roots = ((trace, trace.roots()[0]) for trace in self.traces)
+        return [trace for trace, root in roots if root.name == "reminders.send" and asked & set(root.links)]
+
     def photo_trace(self) -> Trace | None:
         """Return the trace of a photo that was analysed and stored without an error."""
         return next((trace for trace in self.traces if _is_good_photo(trace)), None)
@@ -146,6 +152,7 @@ def compare(sent: Sent, ledgers: "Ledgers", arrived: Arrived) -> list[Row]:
     rows += _rows("  ", ledgers.tokens, arrived.tokens)
     rows.append(Row("Traces of updates", "Jaeger", sent.updates.total(), len(arrived.update_traces())))
     rows.append(Row("Traces of HTTP requests", "Jaeger", sent.http.total(), len(arrived.request_traces())))
+    rows.append(Row("Reminders, linked to their update", "Jaeger", sent.reminders, len(arrived.reminder_traces())))
     rows.append(Row("Error events", "Sentry", sent.error_events, len(arrived.events)))
     return rows
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import Coroutine, Sequence
 from secrets import token_hex
@@ -37,6 +38,9 @@ PARTS = (
 SERVER_ERROR = 500
 LOOK_SECONDS = 2.0
 INTERRUPTED = 130
+REPEATED = "DEMO_IN_STACK_ENVIRONMENT"
+DATABASE = "health_agent_demo"
+"""Its own, made anew: what an earlier run left behind, or the operator stored, plays no part in the account."""
 APPLICATION = {
     "OTEL_SERVICE_NAME": "health-agent",
     "OTEL_METRIC_EXPORT_INTERVAL": "5000",
@@ -69,14 +73,19 @@ async def run(settings: Settings) -> int:
 
 def _check(settings: Settings) -> None:
     if missing := [name for name in NEEDED if not settings.text(name)]:
-        raise ConfigurationError(
-            f"{', '.join(missing)} not set: start the stack and this demo with `make demo`, "
-            "or run this under `python -m stack exec`"
-        )
+        if not settings.text(REPEATED):
+            _repeat_with_stack()
+        raise ConfigurationError(f"{', '.join(missing)} not set: start the stack and this demo with `make demo`")
     check_port(settings)
     for part, variable, path in PARTS:
         if not _answers(settings.text(variable) + path):
             raise ConfigurationError(f"{part} does not answer at {settings.text(variable)} ({variable}): run `make up`")
+
+
+def _repeat_with_stack() -> None:
+    """Start this program again in the environment of the running stack; does not return."""
+    command = (sys.executable, "-m", "stack", "exec", sys.executable, "-m", "examples.health_agent", "demo")
+    os.execve(sys.executable, command, {**os.environ, REPEATED: "1"})  # noqa: S606  no shell is wanted
 
 
 def _answers(url: str) -> bool:
@@ -110,7 +119,7 @@ async def _run(settings: Settings, console: Console) -> int:
 def _processes(run: str, seed: int) -> Plan:
     common = APPLICATION | {"LOCAL_SEED": str(seed)}
     own = {name: {"OTEL_RESOURCE_ATTRIBUTES": _identity(run, name)} for name in ("api", "bot")}
-    return Plan(common, own, real_services=False)
+    return Plan(common, own, real_services=False, fresh_database=DATABASE)
 
 
 def _identity(run: str, name: str) -> str:
