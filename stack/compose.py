@@ -54,10 +54,14 @@ def environment(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str
     }
 
 
+def project_name(settings: Settings) -> str:
+    """The Compose project; a data folder of its own makes another one, so that a test never meets a running stack."""
+    return "health-agent" if settings.data == settings.root / ".stack" else f"health-agent-{settings.data.name}".lower()
+
+
 def _compose(settings: Settings) -> list[str]:
-    # The project is named by the data folder too, so that a test's stack is another one than the developer's.
-    name = "health-agent" if settings.data == settings.root / ".stack" else f"health-agent-{settings.data.name}"
-    return ["docker", "compose", "--project-name", name.lower(), "--file", str(settings.root / "compose.yaml")]
+    file = str(settings.root / "compose.yaml")
+    return ["docker", "compose", "--project-name", project_name(settings), "--file", file]
 
 
 def up(settings: Settings, parts: Iterable[str], env: Mapping[str, str]) -> None:

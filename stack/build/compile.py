@@ -80,10 +80,14 @@ def _run_with_progress(command: list[str], cwd: str, *, title: str, total: int, 
         subprocess.Popen(command, cwd=cwd, env=go_environment(), stderr=subprocess.PIPE, text=True) as process,
     ):
         progress.update(done)
-        for line in process.stderr or ():
-            words.append(line.rstrip())
-            done = min(done + 1, total)
-            progress.update(done, "linking" if done == total else line.strip()[-40:])
-        code = process.wait()
+        try:
+            for line in process.stderr or ():
+                words.append(line.rstrip())
+                done = min(done + 1, total)
+                progress.update(done, "linking" if done == total else line.strip()[-40:])
+            code = process.wait()
+        except BaseException:
+            process.terminate()  # interrupted: a compiler that goes on alone would race with the next build
+            raise
         progress.update(total if code == 0 else done)
     return "\n".join(words[-30:]) if code else ""

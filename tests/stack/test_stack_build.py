@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from stack import settings
 from stack.build import golang
-from stack.build.recipes import BUILDER, binary_path
+from stack.build.recipes import RECIPES, binary_path
 from tests.stack.stack_helpers import no_network
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _BUILD = """
 from stack import settings
 from stack.build import compile, recipes
-compile.build(settings.load(), recipes.BUILDER)
+compile.build(settings.load(), next(r for r in recipes.RECIPES if r.name == "process-compose"))
 """
 
 
@@ -37,7 +37,8 @@ def test_without_go_on_path_the_packaged_one_compiles(tmp_path: Path) -> None:
 
 def test_an_interrupted_build_goes_on_where_it_was(tmp_path: Path) -> None:
     environment = {**os.environ, "STACK_CACHE_DIR": str(tmp_path / "cache"), "GOCACHE": str(tmp_path / "go")}
-    binary = binary_path(settings.load(environment), BUILDER.name, BUILDER.version)
+    recipe = next(recipe for recipe in RECIPES if recipe.name == "process-compose")
+    binary = binary_path(settings.load(environment), recipe.name, recipe.version)
     first = _start(environment)
     assert first.stderr
     reached = next(done for line in first.stderr if (done := _packages(line)) > 0)
