@@ -66,9 +66,11 @@ class Arrived:
         return next((trace for trace in self.traces if _is_good_photo(trace)), None)
 
     def failing_event(self) -> Event | None:
-        """Return the event of a handler that failed; where there is none, any event of the run."""
-        handlers = {trace.trace_id for trace in self.update_traces()}
-        return next((event for event in self.events if event.trace_id in handlers), next(iter(self.events), None))
+        """Return the event of /progress, whose defect is known; where there is none, any event of an update."""
+        known = {trace.trace_id for trace in self.traces if trace.named("telegram.progress_command")}
+        updates = {trace.trace_id for trace in self.update_traces()}
+        choice = [event for event in self.events if event.trace_id in known]
+        return next(iter([*choice, *(event for event in self.events if event.trace_id in updates)]), None)
 
 
 def _is_handler(name: str) -> bool:
