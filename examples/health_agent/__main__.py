@@ -7,6 +7,7 @@ import sys
 
 from .processes import ProcessError
 from .settings import ConfigurationError, Settings
+from .standard_input import stop_at_end
 
 __all__ = ["main"]
 
@@ -27,8 +28,11 @@ def main() -> int:
         commands.add_parser(name, help=text)
     command = parser.parse_args().command
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = Settings.from_environment()
+    if settings.text("STOP_WITH_STDIN"):
+        stop_at_end()
     try:
-        return _run(command, Settings.from_environment())
+        return _run(command, settings)
     except ConfigurationError as error:
         sys.stderr.write(f"{command}: {error}\n")
         return 2

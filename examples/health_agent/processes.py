@@ -119,7 +119,7 @@ class Plan:
 
 async def start(settings: Settings, plan: Plan) -> Processes:
     """Start local services, database, API and bot, and wait until each answers."""
-    processes = Processes({**os.environ, "LOCAL_STOP_WITH_STDIN": "1", **plan.common})
+    processes = Processes({**os.environ, "STOP_WITH_STDIN": "1", **plan.common})
     try:
         await _start_all(processes, settings, plan)
     except BaseException:

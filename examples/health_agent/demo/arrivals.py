@@ -12,7 +12,7 @@ from telemetry.backends import Event, Jaeger, Prometheus, Sentry, Trace
 
 from .traffic import Sent
 
-__all__ = ["Arrived", "Backends", "Row", "compare", "look"]
+__all__ = ["Arrived", "Backends", "Row", "compare", "look", "look_for_errors"]
 
 SERVICE = "health-agent"
 MAX_TRACES = 3000
@@ -85,7 +85,7 @@ def _is_good_photo(trace: Trace) -> bool:
 
 
 def look(backends: Backends, run: str, *, since: float) -> Arrived:
-    """Ask every backend once. A backend that does not answer counts as empty."""
+    """Ask for metrics and traces once. A backend that does not answer counts as empty."""
     arrived = Arrived()
     only = f'{{instance=~"demo-{run}-.*"}}'
     _try(lambda: arrived.http.update(_sums(backends, "http_requests_total" + only, "method", "endpoint", "status")))
@@ -93,8 +93,13 @@ def look(backends: Backends, run: str, *, since: float) -> Arrived:
     _try(lambda: arrived.calls.update(_sums(backends, "external_api_calls_total" + only, "service", "status")))
     _try(lambda: arrived.tokens.update(_sums(backends, "agent_token_usage_total" + only, "model", "type")))
     _try(lambda: arrived.traces.extend(_traces(backends.jaeger, run, since)))
-    _try(lambda: arrived.events.extend(_events(backends.sentry, {trace.trace_id for trace in arrived.traces})))
     return arrived
+
+
+def look_for_errors(backends: Backends, arrived: Arrived) -> None:
+    """Add the events that belong to the traces found; each event is a request, so this is for the end."""
+    traces = {trace.trace_id for trace in arrived.traces}
+    _try(lambda: arrived.events.extend(_events(backends.sentry, traces)))
 
 
 def _try(read: Callable[[], object]) -> None:

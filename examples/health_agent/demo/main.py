@@ -177,9 +177,12 @@ async def _arrive(
 ) -> arrivals.Arrived:
     """Look until everything is there, or until the deadline."""
     while True:
+        late = time.monotonic() > deadline
         arrived = await asyncio.to_thread(arrivals.look, backends, run[0], since=run[1])
+        if late or all(row.ok for row in arrivals.compare(*expected, arrived) if row.where != "Sentry"):
+            await asyncio.to_thread(arrivals.look_for_errors, backends, arrived)
         complete = all(row.ok for row in arrivals.compare(*expected, arrived))
-        if (complete and arrived.photo_trace() and arrived.failing_event()) or time.monotonic() > deadline:
+        if late or (complete and arrived.photo_trace() and arrived.failing_event()):
             return arrived
         await asyncio.sleep(LOOK_SECONDS)
 

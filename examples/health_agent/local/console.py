@@ -1,13 +1,13 @@
 """API, bot and stand-ins for whatever has no key, in one terminal: type to the bot as its user does."""
 
 import asyncio
-import sys
 
 import httpx
 from rich.console import Console
 
 from examples.health_agent.processes import HOST, Plan, check_port, start
 from examples.health_agent.settings import Settings
+from examples.health_agent.standard_input import lines
 
 __all__ = ["run"]
 
@@ -24,7 +24,8 @@ async def run(settings: Settings) -> int:
         console.print(f"API: http://{HOST}:{settings.api_port}/docs", highlight=False)
         if settings.text("TELEGRAM_BOT_TOKEN"):
             console.print("The bot is on Telegram. Ctrl-D ends it.")
-            await _lines()
+            async for _ in lines():
+                pass
         else:
             console.print("Write to the bot; Ctrl-D ends it. Try /help, or: I had an apple")
             await _chat(console, processes.environment["TELEGRAM_API_URL"])
@@ -33,16 +34,11 @@ async def run(settings: Settings) -> int:
     return 0
 
 
-async def _lines() -> None:
-    while await asyncio.to_thread(sys.stdin.readline):
-        pass
-
-
 async def _chat(console: Console, telegram: str) -> None:
     async with httpx.AsyncClient(base_url=telegram, timeout=ANSWER_SECONDS + 5) as client:
         reader = asyncio.create_task(_print_answers(console, client))
         try:
-            while line := await asyncio.to_thread(sys.stdin.readline):
+            async for line in lines():
                 if line.strip():
                     update = USER | {"kind": "text", "text": line.strip()}
                     (await client.post("/control/updates", json=update)).raise_for_status()

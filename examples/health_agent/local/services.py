@@ -14,7 +14,7 @@ __all__ = ["run"]
 
 
 async def run(settings: Settings) -> None:
-    """Serve until SIGINT, SIGTERM, or the end of standard input, so that no server outlives who started it."""
+    """Serve until SIGINT or SIGTERM."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -23,6 +23,4 @@ async def run(settings: Settings) -> None:
     async with serve(pace) as addresses:
         sys.stdout.write(json.dumps(addresses.environment()) + "\n")
         sys.stdout.flush()
-        if settings.text("LOCAL_STOP_WITH_STDIN"):
-            loop.add_reader(sys.stdin.fileno(), stop.set)
         await stop.wait()

@@ -1,6 +1,8 @@
 """The demo's plan and its accounting."""
 
+import json
 from collections import Counter
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -80,3 +82,10 @@ def test_a_result_says_what_differs() -> None:
         "HTTP requests: 3 sent, 2 arrived in Prometheus",
         "no complete trace of a photo was found in Jaeger",
     ]
+
+
+def test_explore_opens_the_trace_with_an_absolute_time_range() -> None:
+    found = urlsplit(summary._explore("http://grafana", Trace("abc", (span("x"),)), "tempo"))
+    pane = json.loads(parse_qs(found.query)["panes"][0])["a"]
+    assert pane["queries"][0]["query"] == "abc"
+    assert pane["range"] == {"from": "-600000", "to": "600000"}
