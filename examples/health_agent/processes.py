@@ -9,17 +9,15 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import httpx
 
 from .db import database_url, fresh_database
-from .settings import ConfigurationError, Settings
+from .settings import DATA, ROOT, ConfigurationError, Settings
 
 __all__ = ["Plan", "ProcessError", "Processes", "check_port", "start"]
 
-ROOT = Path(__file__).resolve().parents[2]
-LOGS = ROOT / ".stack" / "demo"
+LOGS = DATA / "demo"
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0

@@ -3,8 +3,13 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["ConfigurationError", "Settings"]
+__all__ = ["DATA", "ROOT", "ConfigurationError", "Settings"]
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / os.environ.get("STACK_DATA_DIR", ".stack")
+"""Where the embedded database, logs and the demo's account are kept: beside the stack's own data."""
 
 MAX_PORT = 65535
 LOCAL_HINT = "run `python -m examples.health_agent local`, which stands in for every service that has no key"

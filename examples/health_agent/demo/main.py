@@ -11,8 +11,8 @@ from secrets import token_hex
 import httpx
 from rich.console import Console
 
-from examples.health_agent.processes import HOST, ROOT, Plan, ProcessError, Processes, check_port, start
-from examples.health_agent.settings import ConfigurationError, Settings
+from examples.health_agent.processes import HOST, Plan, ProcessError, Processes, check_port, start
+from examples.health_agent.settings import DATA, ConfigurationError, Settings
 
 from . import arrivals, plan, summary
 from .display import progress
@@ -20,7 +20,7 @@ from .traffic import Sent, Traffic
 
 __all__ = ["run"]
 
-RESULT = ROOT / ".stack" / "demo.json"
+RESULT = DATA / "demo.json"
 NEEDED = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "SENTRY_DSN",
