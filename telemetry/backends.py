@@ -157,9 +157,13 @@ class _Server:
 
     def __init__(self, url: str, *, headers: Mapping[str, str] | None = None) -> None:
         """Prepare requests to `url`; none is sent yet."""
-        client: type[httpx.Client] = require("httpx", feature="asking a backend", extra="http-clients").Client
+        library = require("httpx", feature="asking a backend", extra="http-clients")
+        # No connection outlives its answer, so that nobody has to close this.
+        limits = library.Limits(max_keepalive_connections=0)
         self.url = url.rstrip("/")
-        self._client = client(base_url=self.url, headers=headers, timeout=_TIMEOUT_SECONDS)
+        self._client: httpx.Client = library.Client(
+            base_url=self.url, headers=headers, timeout=_TIMEOUT_SECONDS, limits=limits
+        )
 
     def _get(self, path: str, **params: object) -> Any:  # noqa: ANN401 - JSON of any shape
         response = self._client.get(path, params={k: str(v) for k, v in params.items() if v is not None})

@@ -209,7 +209,7 @@ EXTERNAL_API_RATE_LIMIT = register(Metric(
 ))  # fmt: skip
 DOCTOR_CHECKS = register(Metric(
     "telemetry.doctor.checks", "counter", "{check}", "Runs of `python -m telemetry doctor` that reached Prometheus.",
-    query="sum(increase(telemetry_doctor_checks_total[1d]))",
+    query="count(count_over_time(telemetry_doctor_checks_total[1d]))",
 ))  # fmt: skip
 PROCESS_CPU_TIME = register(Metric(
     "process.cpu.time", "counter", "s", "Processor time the process has used.",
