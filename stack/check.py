@@ -23,7 +23,7 @@ _GATE = "--feature-gates=exporter.prometheusremotewritexporter.RetryOn429"
 # What a variable may bring into a pipeline: each choice is validated.
 _CHOICES: tuple[dict[str, str], ...] = ({}, {"TRACE_EXPORTERS": "[otlp_http/jaeger, otlp_http/tempo]"})
 # Set by compose.yaml, not by a person.
-_COMPOSE_SETS = ("COLLECTOR_BIND", "JAEGER_BIND", "TEMPO_OTLP_ENDPOINT", "TRACE_EXPORTERS")
+_COMPOSE_SETS = ("COLLECTOR_BIND", "JAEGER_BIND", "STACK_FINGERPRINT", "TEMPO_OTLP_ENDPOINT", "TRACE_EXPORTERS")
 
 
 def check(settings: Settings) -> list[str]:

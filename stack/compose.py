@@ -7,6 +7,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
+from stack import passwords
 from stack.errors import StackError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def up(settings: Settings, parts: Iterable[str], env: Mapping[str, str]) -> None
 
 def _run(command: Sequence[str], env: Mapping[str, str] | None = None) -> str:
     full = dict(env or os.environ)
-    for name in ("BUGSINK_SECRET_KEY", "GRAFANA_ADMIN_PASSWORD", "POSTGRES_PASSWORD"):
+    for name in passwords.NAMES:
         full.setdefault(name, "unused")  # compose.yaml refuses to be read without them
     done = subprocess.run(command, env=full, capture_output=True, text=True, check=False)
     if done.returncode:

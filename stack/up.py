@@ -134,10 +134,11 @@ def _grafana_environment(settings: Settings, binary: str, password: str) -> dict
 
 
 def _fingerprint(settings: Settings, environment: Mapping[str, str]) -> str:
+    """Changes with every variable and configuration file that the servers read when they start."""
     digest = hashlib.sha256(json.dumps(dict(environment), sort_keys=True).encode())
     folders = ("collector", "grafana/provisioning")
     files = [path for folder in folders for path in (settings.root / folder).rglob("*") if path.is_file()]
-    for path in sorted([*files, settings.root / "stack" / "native.yaml"]):
+    for path in sorted([*files, native.recipe_file(settings)]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -155,12 +156,13 @@ def _ending(settings: Settings) -> str:
 def _up_docker(settings: Settings) -> State:
     secrets = passwords.passwords(settings)
     wanted = {name: part for name, part in parts.all_parts(settings).items() if name not in settings.without}
-    environment = compose.environment(settings, secrets)
+    # A label of every service: Compose makes containers anew for a changed label, not for a changed mounted file.
+    environment = {**compose.environment(settings, secrets), "STACK_FINGERPRINT": _fingerprint(settings, {})[:12]}
     if not compose.is_running(settings):
         ports.check_free({name: settings.ports[name] for p in wanted.values() for name in (p.port, *p.more_ports)})
+    started = State("docker", tuple(wanted), settings.ports, environment["STACK_FINGERPRINT"])
+    state.save(settings, started)  # first: a start that fails half-way is stopped by `down` too
     compose.up(settings, wanted, environment)
-    started = State("docker", tuple(wanted), settings.ports, "")
-    state.save(settings, started)
     access = None
     if "bugsink" in wanted:
         access = sentry.provision(settings, compose.bugsink_shell(settings), environment, version="compose")

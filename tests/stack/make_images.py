@@ -2,7 +2,8 @@
 
 For a machine with a Docker engine that can pull nothing: `python -m tests.stack.make_images`. Each holds the program
 the official image holds, with its entry point, user and folders as far as compose.yaml relies on them; a shell and
-wget only where the official one has them. Needs root, busybox (static) and debootstrap. Grafana and Tempo are in no
+wget only where the official one has them. Needs root, apt-get and debootstrap, and the
+Debian release that the images get (bookworm). Grafana and Tempo are in no
 registry reached there, so they have no stand-in. PostgreSQL is Debian's, an older version than the tag says.
 """
 
@@ -52,7 +53,8 @@ def main() -> int:
     binaries = build.binaries(found)
     with tempfile.TemporaryDirectory() as folder:
         _go_images(Path(folder), binaries)
-        _debian_images(Path(folder) / "debian", locked_version(found, "bugsink", "bugsink"))
+        if "--go-only" not in sys.argv:
+            _debian_images(Path(folder) / "debian", locked_version(found, "bugsink", "bugsink"))
     return 0
 
 
@@ -98,12 +100,25 @@ def _root(folder: Path) -> Path:
 
 def _with_busybox(root: Path) -> Path:
     (root / "bin").mkdir()
-    busybox = shutil.copy(shutil.which("busybox") or "/bin/busybox", root / "bin" / "busybox")
+    busybox = shutil.copy(_dynamic_busybox(root / "tmp"), root / "bin" / "busybox")
+    for library in ("ld-linux-x86-64.so.2", "libc.so.6", "libresolv.so.2"):
+        target = root / "lib" / "x86_64-linux-gnu" / library
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(Path("/lib/x86_64-linux-gnu") / library, target)
+    (root / "lib64").symlink_to("lib/x86_64-linux-gnu")
     listed = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout
     for applet in listed.split():
         if applet != "busybox":
             (root / "bin" / applet).symlink_to("busybox")
     return root
+
+
+def _dynamic_busybox(folder: Path) -> Path:
+    """Debian's busybox that is linked dynamically: wget of the static one crashes where no name service is."""
+    subprocess.run(["apt-get", "download", "--quiet=2", "busybox"], cwd=folder, check=True)
+    (package,) = folder.glob("busybox_*.deb")
+    subprocess.run(["dpkg-deb", "--extract", package, folder / "busybox"], check=True)
+    return folder / "busybox" / "bin" / "busybox"
 
 
 def _debian_images(root: Path, bugsink_version: str) -> None:

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BUILD = """
+import signal
 from stack import settings
 from stack.build import compile, recipes
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a runner in the background ignores it
 compile.build(settings.load(), next(r for r in recipes.RECIPES if r.name == "process-compose"))
 """
 
