@@ -138,12 +138,11 @@ class Row:
     where: str
     sent: int
     arrived: int
-    exact: bool = True
 
     @property
     def ok(self) -> bool:
-        """Whether as many arrived as were sent; at least one, where the number is not known exactly."""
-        return self.sent == self.arrived if self.exact else self.arrived > 0
+        """Whether as many arrived as were sent."""
+        return self.sent == self.arrived
 
 
 def compare(sent: Sent, ledgers: "Ledgers", arrived: Arrived) -> list[Row]:
