@@ -104,13 +104,16 @@ def _watched(url: str) -> bool:
     return is_instrumentation_enabled() and _BOT_API.search(url) is None
 
 
-def _wrap_requests(send: Callable[..., Any]) -> Callable[..., Any]:
-    def send_observed(adapter: Any, request: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as requests'
-        if not _watched(request.url):
-            return send(adapter, request, *args, **kwargs)
-        observer = CallObserver(request.method, request.url, request.headers)
+def _wrap_sync(send: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap what sends one request: requests' adapter, httpx's and httpx2's transport."""
+
+    def send_observed(sender: Any, request: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the library's
+        url = str(request.url)
+        if not _watched(url):
+            return send(sender, request, *args, **kwargs)
+        observer = CallObserver(request.method, url, request.headers)
         try:
-            response = send(adapter, request, *args, **kwargs)
+            response = send(sender, request, *args, **kwargs)
         except BaseException as error:
             observer.fail(error)
             raise
@@ -120,38 +123,21 @@ def _wrap_requests(send: Callable[..., Any]) -> Callable[..., Any]:
     return send_observed
 
 
-def _wrap_httpx(handle_request: Callable[..., Any]) -> Callable[..., Any]:
-    def handle_observed(transport: Any, request: Any) -> Any:  # noqa: ANN401 - httpx's or httpx2's
+def _wrap_async(send: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+    async def send_observed(sender: Any, request: Any) -> Any:  # noqa: ANN401 - httpx's or httpx2's
         url = str(request.url)
         if not _watched(url):
-            return handle_request(transport, request)
+            return await send(sender, request)
         observer = CallObserver(request.method, url, request.headers)
         try:
-            response = handle_request(transport, request)
+            response = await send(sender, request)
         except BaseException as error:
             observer.fail(error)
             raise
         observer.finish(response.status_code, response.headers)
         return response
 
-    return handle_observed
-
-
-def _wrap_async_httpx(handle_request: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
-    async def handle_observed(transport: Any, request: Any) -> Any:  # noqa: ANN401 - httpx's or httpx2's
-        url = str(request.url)
-        if not _watched(url):
-            return await handle_request(transport, request)
-        observer = CallObserver(request.method, url, request.headers)
-        try:
-            response = await handle_request(transport, request)
-        except BaseException as error:
-            observer.fail(error)
-            raise
-        observer.finish(response.status_code, response.headers)
-        return response
-
-    return handle_observed
+    return send_observed
 
 
 def _attributes(method: str, url: str, service: str) -> dict[str, str | int]:
@@ -168,7 +154,7 @@ def _attributes(method: str, url: str, service: str) -> dict[str, str | int]:
 def _requests_targets() -> list[tuple[type, str, Callable[..., Any]]]:
     from requests.adapters import HTTPAdapter  # noqa: PLC0415 - optional package
 
-    return [(HTTPAdapter, "send", _wrap_requests)]
+    return [(HTTPAdapter, "send", _wrap_sync)]
 
 
 def _httpx_targets() -> list[tuple[type, str, Callable[..., Any]]]:
@@ -181,8 +167,8 @@ def _httpx_targets() -> list[tuple[type, str, Callable[..., Any]]]:
         pass
     else:
         modules.append(httpx2)
-    sync = [(module.HTTPTransport, "handle_request", _wrap_httpx) for module in modules]
-    return sync + [(module.AsyncHTTPTransport, "handle_async_request", _wrap_async_httpx) for module in modules]
+    sync = [(module.HTTPTransport, "handle_request", _wrap_sync) for module in modules]
+    return sync + [(module.AsyncHTTPTransport, "handle_async_request", _wrap_async) for module in modules]
 
 
 _requests_patches = Patches(_requests_targets)
