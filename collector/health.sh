@@ -6,7 +6,7 @@ host=${COLLECTOR_HOST:-collector}
 last=${STATE_FILE:-/tmp/collector-health}
 touch "$last"
 wget -q -O /dev/null "http://$host:${COLLECTOR_HEALTH_PORT:-13133}/"
-wget -q -O "$last.metrics" "http://$host:${COLLECTOR_METRICS_PORT:-8888}/metrics"
+wget -q -O "$last.metrics" "http://$host:${COLLECTOR_METRICS_PORT:-18888}/metrics"
 awk '
   function exporter(line) { match(line, /exporter="[^"]*"/); return substr(line, RSTART + 10, RLENGTH - 11) }
   /^otelcol_exporter_queue_size[_a-z]*[{]/ { size[exporter($0)] += $NF }

@@ -91,7 +91,7 @@ def _other_problems(settings: Settings, binaries: Mapping[str, Path]) -> Iterato
     supervisor = [str(binaries["process-compose"]), "--dry-run", "--disable-dotenv", "--log-file=/dev/null"]
     environment = native_environment(settings, binaries, "venv")
     yield from _failure("native.yaml", [*supervisor, f"--config={native.recipe_file(settings)}"], environment)
-    if not compose.unavailable():
+    if compose.has_plugin():
         secrets = dict.fromkeys(passwords.NAMES, "checked")
         command = ["docker", "compose", f"--file={settings.root / 'compose.yaml'}", "config", "--quiet"]
         yield from _failure("compose.yaml", command, secrets)

@@ -20,8 +20,10 @@ __all__ = [
     "delete_volumes",
     "down",
     "environment",
+    "has_plugin",
     "is_running",
     "logs",
+    "project_name",
     "states",
     "unavailable",
     "up",
@@ -34,15 +36,22 @@ _PROBED_FROM_OUTSIDE = ("collector", "tempo")
 
 def unavailable() -> str:
     """Why Docker cannot be used, empty if it can."""
-    for command, why in (
-        (["docker", "version", "--format", "{{.Server.Version}}"], "no Docker engine answers"),
-        (["docker", "compose", "version"], "the docker command has no compose plugin"),
-    ):
-        try:
-            subprocess.run(command, capture_output=True, check=True, timeout=_ANSWER_SECONDS)
-        except (OSError, subprocess.SubprocessError):
-            return why
-    return ""
+    if not _answers("docker", "version", "--format", "{{.Server.Version}}"):
+        return "no Docker engine answers"
+    return "" if has_plugin() else "the docker command has no compose plugin"
+
+
+def has_plugin() -> bool:
+    """True if compose.yaml can be read, with an engine or without."""
+    return _answers("docker", "compose", "version")
+
+
+def _answers(*command: str) -> bool:
+    try:
+        subprocess.run(command, capture_output=True, check=True, timeout=_ANSWER_SECONDS)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
 
 
 def environment(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str]:
