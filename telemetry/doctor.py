@@ -16,7 +16,6 @@ import uuid
 from typing import TYPE_CHECKING, TextIO
 from urllib.parse import urlsplit
 
-import httpx
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -25,6 +24,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import format_trace_id, use_span
 
 from telemetry import catalog, providers
+from telemetry._extras import require
 from telemetry.backends import Jaeger, Prometheus, Sentry, Tempo
 from telemetry.instruments import Instruments
 from telemetry.sentry import Sentry as SentryLink
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 __all__ = ["Doctor", "DoctorError"]
+
+httpx = require("httpx", feature="doctor", extra="http-clients")
 
 OK, BROKEN, OFF = "ok", "BROKEN", "off"
 _POLL_SECONDS = 0.5
