@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Handle", "Patches"]
+__all__ = ["Handle", "Shared", "patch", "patch_all"]
 
 
 class Handle:
@@ -31,27 +31,45 @@ class Handle:
         self.close()
 
 
-class Patches:
-    """Methods of a library, replaced while anybody needs it: the first user applies them, the last takes them back."""
+class Shared:
+    """A change to a library that several may want: the first one makes it, the last one takes it back."""
 
-    def __init__(self, targets: Callable[[], list[tuple[type, str, Callable[..., Any]]]]) -> None:
-        """`targets` lists class, method name, and what makes the new method from the old one."""
-        self._targets = targets
+    def __init__(self, start: Callable[[], Callable[[], None]]) -> None:
+        """`start` makes the change and returns what takes it back."""
+        self._start = start
+        self._stop: Callable[[], None] | None = None
         self._users = 0
-        self._originals: list[tuple[type, str, Any]] = []
 
     def acquire(self) -> Handle:
-        """Apply the patches if nobody has yet; closing the handle takes back this use."""
+        """Make the change if nobody has yet; closing the handle gives up this use of it."""
+        if self._users == 0:
+            self._stop = self._start()
         self._users += 1
-        if self._users == 1:
-            for owner, name, wrap in self._targets():
-                original = owner.__dict__[name]
-                self._originals.append((owner, name, original))
-                setattr(owner, name, wrap(original))
         return Handle(self._release)
 
     def _release(self) -> None:
         self._users -= 1
-        while self._users == 0 and self._originals:
-            owner, name, original = self._originals.pop()
+        if self._users == 0 and self._stop is not None:
+            self._stop()
+            self._stop = None
+
+
+def patch(owner: type, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Callable[[], None]:
+    """Replace a method by what `wrap` makes of it; returns what puts it back.
+
+    Where somebody else has wrapped the method since, it stays: taking it out would take out theirs.
+    """
+    original = owner.__dict__[name]
+    wrapped = wrap(original)
+    setattr(owner, name, wrapped)
+
+    def undo() -> None:
+        if owner.__dict__.get(name) is wrapped:
             setattr(owner, name, original)
+
+    return undo
+
+
+def patch_all(*patches: tuple[type, str, Callable[..., Any]]) -> Callable[[], None]:
+    """Apply `patch` to each class, method name and wrapper; returns what puts all of them back."""
+    return Handle(*(patch(owner, name, wrap) for owner, name, wrap in patches)).close

@@ -21,7 +21,7 @@ from telemetry import catalog
 from telemetry._extras import require
 from telemetry._guard import Guard
 from telemetry._runtime import current
-from telemetry.instrumentation._handle import Handle, Patches
+from telemetry.instrumentation._handle import Handle, Shared, patch_all
 from telemetry.instrumentation._rate_limit import remaining_ratio
 from telemetry.propagation import inject_for
 from telemetry.redaction import clean_url
@@ -39,13 +39,13 @@ _starting, _finishing = Guard("start a call's span"), Guard("finish a call")
 def instrument_requests() -> Handle:
     """Record the calls made with requests; raises `MissingExtraError` without it."""
     require("requests", feature="instrument_requests", extra="http-clients")
-    return _requests_patches.acquire()
+    return _requests.acquire()
 
 
 def instrument_httpx() -> Handle:
     """Record the calls made with httpx, and httpx2 where it is installed; raises `MissingExtraError` without httpx."""
     require("httpx", feature="instrument_httpx", extra="http-clients")
-    return _httpx_patches.acquire()
+    return _httpx.acquire()
 
 
 class CallObserver:
@@ -151,13 +151,13 @@ def _attributes(method: str, url: str, service: str) -> dict[str, str | int]:
     return attributes | ({"server.port": parts.port} if parts.port else {})
 
 
-def _requests_targets() -> list[tuple[type, str, Callable[..., Any]]]:
+def _start_requests() -> Callable[[], None]:
     from requests.adapters import HTTPAdapter  # noqa: PLC0415 - optional package
 
-    return [(HTTPAdapter, "send", _wrap_sync)]
+    return patch_all((HTTPAdapter, "send", _wrap_sync))
 
 
-def _httpx_targets() -> list[tuple[type, str, Callable[..., Any]]]:
+def _start_httpx() -> Callable[[], None]:
     import httpx  # noqa: PLC0415 - optional package
 
     modules: list[Any] = [httpx]
@@ -168,8 +168,7 @@ def _httpx_targets() -> list[tuple[type, str, Callable[..., Any]]]:
     else:
         modules.append(httpx2)
     sync = [(module.HTTPTransport, "handle_request", _wrap_sync) for module in modules]
-    return sync + [(module.AsyncHTTPTransport, "handle_async_request", _wrap_async) for module in modules]
+    return patch_all(*sync, *((module.AsyncHTTPTransport, "handle_async_request", _wrap_async) for module in modules))
 
 
-_requests_patches = Patches(_requests_targets)
-_httpx_patches = Patches(_httpx_targets)
+_requests, _httpx = Shared(_start_requests), Shared(_start_httpx)

@@ -20,7 +20,7 @@ from telemetry._extras import require
 from telemetry._guard import Guard
 from telemetry._runtime import current
 from telemetry.context import count_error
-from telemetry.instrumentation._handle import Handle, Patches
+from telemetry.instrumentation._handle import Handle, Shared, patch_all
 from telemetry.instrumentation._sql import Statement, statement_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _starting, _finishing = Guard("start a query's span"), Guard("finish a query")
 def instrument_psycopg() -> Handle:
     """Record every query of psycopg 3 in this process; raises `MissingExtraError` without psycopg."""
     require("psycopg", feature="instrument_psycopg", extra="psycopg")
-    return _patches.acquire()
+    return _recording.acquire()
 
 
 def instrument_pool(pool: AnyPool) -> Handle:
@@ -118,20 +118,20 @@ def _wrap_async(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
     return execute_observed
 
 
-def _targets() -> list[tuple[type, str, Callable[..., Any]]]:
+def _start() -> Callable[[], None]:
     from psycopg import AsyncCursor, AsyncServerCursor, Cursor, ServerCursor  # noqa: PLC0415 - optional package
 
-    return [
+    return patch_all(
         (Cursor, "execute", _wrap_sync),
         (Cursor, "executemany", _wrap_sync),
         (ServerCursor, "execute", _wrap_sync),
         (AsyncCursor, "execute", _wrap_async),
         (AsyncCursor, "executemany", _wrap_async),
         (AsyncServerCursor, "execute", _wrap_async),
-    ]
+    )
 
 
-_patches = Patches(_targets)
+_recording = Shared(_start)
 
 
 def _attributes(cursor: Any, statement: Statement) -> dict[str, str | int]:  # noqa: ANN401 - any of psycopg's cursors

@@ -16,10 +16,12 @@ from opentelemetry.metrics import NoOpMeterProvider
 
 from telemetry._extras import require
 from telemetry._runtime import current
-from telemetry.instrumentation._handle import Handle, Patches
+from telemetry.instrumentation._handle import Handle, Shared, patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pydantic_ai.models.instrumented import InstrumentationSettings
 
 __all__ = ["instrument_pydantic_ai"]
 
@@ -27,27 +29,33 @@ __all__ = ["instrument_pydantic_ai"]
 def instrument_pydantic_ai() -> Handle:
     """Record every agent run in this process; raises `MissingExtraError` without pydantic-ai."""
     require("pydantic_ai", feature="instrument_pydantic_ai", extra="pydantic-ai")
-    from pydantic_ai import Agent  # noqa: PLC0415 - optional, and slow to import
-    from pydantic_ai.models.instrumented import InstrumentationSettings  # noqa: PLC0415
+    return _recording.acquire()
 
-    patches = _patches.acquire()
-    before = Agent._instrument_default  # noqa: SLF001 - instrument_all() has no getter
-    Agent.instrument_all(
-        InstrumentationSettings(
-            tracer_provider=current().tracer_provider,
-            meter_provider=NoOpMeterProvider(),
-            include_content=False,
-            include_binary_content=False,
-            include_model_request_parameters=False,
-        )
+
+def _start() -> Callable[[], None]:
+    from pydantic_ai import Agent  # noqa: PLC0415 - optional, and slow to import
+
+    restore_iter = patch(Agent, "iter", _wrap_iter)
+    default_before = Agent._instrument_default  # noqa: SLF001 - instrument_all() has no getter
+    Agent.instrument_all(_content_free())
+
+    def stop() -> None:
+        Agent.instrument_all(default_before)
+        restore_iter()
+
+    return stop
+
+
+def _content_free() -> InstrumentationSettings:
+    from pydantic_ai.models.instrumented import InstrumentationSettings  # noqa: PLC0415 - optional
+
+    return InstrumentationSettings(
+        tracer_provider=current().tracer_provider,
+        meter_provider=NoOpMeterProvider(),
+        include_content=False,
+        include_binary_content=False,
+        include_model_request_parameters=False,
     )
-    return Handle(patches.close, lambda: Agent.instrument_all(before))
-
-
-def _targets() -> list[tuple[type, str, Callable[..., Any]]]:
-    from pydantic_ai import Agent  # noqa: PLC0415 - optional, and slow to import
-
-    return [(Agent, "iter", _wrap_iter)]
 
 
 def _wrap_iter(run_iter: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,4 +67,4 @@ def _wrap_iter(run_iter: Callable[..., Any]) -> Callable[..., Any]:
     return iter_observed
 
 
-_patches = Patches(_targets)
+_recording = Shared(_start)

@@ -25,7 +25,7 @@ from telemetry._extras import require
 from telemetry._guard import Guard
 from telemetry._runtime import current
 from telemetry.context import capture_error, count_error, set_user_context
-from telemetry.instrumentation._handle import Handle, Patches
+from telemetry.instrumentation._handle import Handle, Shared, patch_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -50,9 +50,9 @@ def instrument_telegram(application: AnyApplication) -> Handle:
     Raises `MissingExtraError` without python-telegram-bot.
     """
     require("telegram.ext", feature="instrument_telegram", extra="telegram")
-    patches = _patches.acquire()
+    recording = _recording.acquire()
     _applications.add(application)
-    return Handle(patches.close, lambda: _applications.discard(application))
+    return Handle(recording.close, lambda: _applications.discard(application))
 
 
 @dataclass
@@ -63,6 +63,14 @@ class UpdateObserver:
     start: float
     failed: bool = False
 
+    @classmethod
+    def of(cls, update: object) -> UpdateObserver:
+        """Start the clock for an update of any kind."""
+        observer = cls(catalog.OTHER, time.perf_counter())
+        with _describing:
+            observer.message_type = message_type(update)
+        return observer
+
     def finish(self) -> None:
         """Record the metrics of the update."""
         with _finishing:
@@ -72,10 +80,10 @@ class UpdateObserver:
             instruments.record(catalog.TELEGRAM_MESSAGE_DURATION, time.perf_counter() - self.start, labels)
 
 
-def _targets() -> list[tuple[type, str, Callable[..., Any]]]:
+def _start() -> Callable[[], None]:
     from telegram.ext import Application, BaseHandler  # noqa: PLC0415 - optional package
 
-    return [(Application, "process_update", _wrap_update), (BaseHandler, "handle_update", _wrap_handler)]
+    return patch_all((Application, "process_update", _wrap_update), (BaseHandler, "handle_update", _wrap_handler))
 
 
 def _wrap_update(process_update: Callable[[AnyApplication, object], Awaitable[None]]) -> Callable[..., Any]:
@@ -83,7 +91,7 @@ def _wrap_update(process_update: Callable[[AnyApplication, object], Awaitable[No
         if application not in _applications:
             await process_update(application, update)
             return
-        observer = UpdateObserver(message_type(update), time.perf_counter())
+        observer = UpdateObserver.of(update)
         token = _update.set(observer)
         runtime = current()
         try:
@@ -96,11 +104,13 @@ def _wrap_update(process_update: Callable[[AnyApplication, object], Awaitable[No
                     attributes=_update_attributes(update, observer.message_type),
                 ),
             ):
-                _describe_user(update)
-                await process_update(application, update)
+                try:
+                    _describe_user(update)
+                    await process_update(application, update)
+                finally:
+                    observer.finish()
         finally:
             _update.reset(token)
-            observer.finish()
 
     return process_observed_update
 
@@ -127,7 +137,7 @@ def _wrap_handler(handle_update: Callable[..., Awaitable[Any]]) -> Callable[...,
     return handle_observed_update
 
 
-_patches = Patches(_targets)
+_recording = Shared(_start)
 
 
 def message_type(update: object) -> str:

@@ -137,8 +137,9 @@ def test_a_404_is_no_event(pipeline: Pipeline, demo: dict[str, Any]) -> None:
     assert not any("HTTPException" in issue.title for issue in pipeline.sentry.issues())
 
 
-def test_an_exemplar_opens_its_trace(pipeline: Pipeline, demo: dict[str, Any]) -> None:
-    query = {"query": "http_request_duration_seconds_bucket", "start": "0", "end": "9999999999"}
+@pytest.mark.parametrize("name", [m.prometheus for m in CATALOG.values() if m.kind == "histogram"])
+def test_an_exemplar_opens_its_trace(pipeline: Pipeline, demo: dict[str, Any], name: str) -> None:
+    query = {"query": f"{name}_bucket", "start": "0", "end": "9999999999"}
     found = httpx.get(f"{pipeline.prometheus.url}/api/v1/query_exemplars", params=query).json()["data"]
     trace_ids = [exemplar["labels"]["trace_id"] for series in found for exemplar in series["exemplars"]]
     assert trace_ids
