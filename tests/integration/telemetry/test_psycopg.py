@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 import telemetry
-from examples.health_agent.db import embedded_url
+from examples.health_agent.embedded import embedded_url
 from tests.conftest import Recorded
 
 CREATE = "CREATE TABLE IF NOT EXISTS foods (id int PRIMARY KEY, name text)"
