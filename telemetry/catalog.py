@@ -85,6 +85,7 @@ METHOD = Label("method", ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTI
 ENDPOINT = Label("endpoint", limit=100)
 STATUS_CODE = Label("status", limit=40)
 OUTCOME = Label("status", ("success", "error"))
+ENDING = Label("status", ("success", "error", "cancelled"))
 MESSAGE_TYPE = Label("message_type", ("text", "command", "photo", "voice", "other"))
 ERROR_TYPE = Label("error_type", limit=50)
 COMPONENT = Label("component", ("bot", "api", "database", "agent", "vision", "reminders", "other"))
@@ -99,6 +100,8 @@ POOL_STATE = Label("state", ("available", "in_use"))
 SERVICE = Label("service", limit=20)
 COMMAND = Label("command", limit=50)
 HANDLER = Label("handler", limit=50)
+JOB = Label("job", limit=50)
+API_METHOD = Label("method", limit=100)
 
 HTTP_REQUESTS = register(Metric(
     "http.requests", "counter", "{request}", "Requests the API has answered.",
@@ -113,7 +116,7 @@ HTTP_REQUEST_DURATION = register(Metric(
 ))  # fmt: skip
 TELEGRAM_MESSAGES = register(Metric(
     "telegram.messages", "counter", "{message}", "Telegram updates the bot has handled.",
-    labels=(MESSAGE_TYPE, OUTCOME),
+    labels=(MESSAGE_TYPE, ENDING),
     query="sum by (message_type) (rate(telegram_messages_total[5m]))",
 ))  # fmt: skip
 TELEGRAM_MESSAGE_DURATION = register(Metric(
@@ -131,6 +134,36 @@ TELEGRAM_HANDLER_ERRORS = register(Metric(
     "telegram.handler.errors", "counter", "{error}", "Exceptions that left a handler of the bot.",
     labels=(HANDLER,),
     query="sum by (handler) (rate(telegram_handler_errors_total[5m]))",
+))  # fmt: skip
+TELEGRAM_JOBS = register(Metric(
+    "telegram.jobs", "counter", "{job}", "Runs of the job queue's jobs, by the function they call.",
+    labels=(JOB, ENDING),
+    query="sum by (job, status) (rate(telegram_jobs_total[5m]))",
+))  # fmt: skip
+TELEGRAM_API_CALLS = register(Metric(
+    "telegram.api.calls", "counter", "{call}", "Calls of the Bot API, by its method.",
+    labels=(API_METHOD, ENDING),
+    query="sum by (method, status) (rate(telegram_api_calls_total[5m]))",
+))  # fmt: skip
+TELEGRAM_API_DURATION = register(Metric(
+    "telegram.api.duration", "histogram", "s", "Time a call of the Bot API took; waiting for updates is not one.",
+    labels=(API_METHOD,),
+    buckets=(0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
+    query="histogram_quantile(0.95, sum by (le, method) (rate(telegram_api_duration_seconds_bucket[5m])))",
+))  # fmt: skip
+TELEGRAM_API_IN_FLIGHT = register(Metric(
+    "telegram.api.in.flight", "updowncounter", "{call}", "Calls of the Bot API that wait for their answer now.",
+    query="sum(telegram_api_in_flight)",
+))  # fmt: skip
+TELEGRAM_FLOOD_CONTROL = register(Metric(
+    "telegram.flood.control", "counter", "{call}", "Calls that Telegram refused because there were too many.",
+    labels=(API_METHOD,),
+    query="sum by (method) (increase(telegram_flood_control_total[1h]))",
+))  # fmt: skip
+TELEGRAM_POLLING_ERRORS = register(Metric(
+    "telegram.polling.errors", "counter", "{error}", "Failed attempts to fetch updates; the bot tries again by itself.",
+    labels=(ERROR_TYPE,),
+    query="sum by (error_type) (increase(telegram_polling_errors_total[15m]))",
 ))  # fmt: skip
 ERRORS = register(Metric(
     "errors", "counter", "{error}", "Errors, each counted once, where it arose.",

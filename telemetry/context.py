@@ -18,7 +18,15 @@ from telemetry._runtime import current
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["add_breadcrumb", "capture_error", "count_error", "record_error", "set_tag", "set_user_context"]
+__all__ = [
+    "add_breadcrumb",
+    "capture_error",
+    "count_error",
+    "mark_reported",
+    "record_error",
+    "set_tag",
+    "set_user_context",
+]
 
 _COUNTED, _CAPTURED = "_telemetry_counted", "_telemetry_captured"
 _describing = Guard("describe the current request")
@@ -76,6 +84,12 @@ def capture_error(error: BaseException) -> str | None:
         if event_id:
             span.set_attribute("sentry.event_id", event_id)
     return event_id
+
+
+def mark_reported(error: BaseException) -> None:
+    """Let nobody count or send this exception from now on."""
+    _first_time(error, _COUNTED)
+    _first_time(error, _CAPTURED)
 
 
 def _first_time(error: BaseException, mark: str) -> bool:

@@ -203,6 +203,13 @@ class Settings:
         accepts="a number of seconds above 0",
         meaning="A query that takes longer counts as slow.",
     )
+    polling_patience_seconds: float = _variable(
+        "TELEMETRY_POLLING_PATIENCE",
+        default=120.0,
+        parse=_parse.positive,
+        accepts="a number of seconds above 0",
+        meaning="Fetching updates must have failed this long before it is reported as an error.",
+    )
     runtime_interval_seconds: float = _variable(
         "TELEMETRY_RUNTIME_INTERVAL", default=60.0, parse=_parse.positive,
         accepts="a number of seconds above 0", meaning="How often active users and database size are read.",

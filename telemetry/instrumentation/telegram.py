@@ -1,23 +1,21 @@
-"""python-telegram-bot: one trace an update, a span a handler, the plan's message metrics, errors that leave a handler.
+"""python-telegram-bot: one trace an update, a span a handler, jobs, Bot API calls, errors that leave a handler.
 
-Spans: `telegram.update` (root, consumer) and below it `telegram.HANDLER` for each handler that runs. Metrics:
-`telegram_messages_total`, `telegram_message_duration_seconds`, `telegram_commands_total`,
-`telegram_handler_errors_total`, `errors_total`. Never recorded: what was written, names, phone numbers, places.
+Spans: `telegram.update` (root, consumer), below it `telegram.HANDLER` for each handler that runs and
+`telegram.api.METHOD` for each call; `telegram.job.FUNCTION` (root) for the job queue. Metrics: `telegram_*`, and
+`errors_total{component="bot"}`. Never recorded: what was written, names, phone numbers, places, the bot's token.
 
-Two methods are wrapped, of all applications, and pass through for those that are not instrumented:
-`Application.process_update`, through which every update goes in either concurrency mode, and
-`BaseHandler.handle_update`, through which every callback is called, also those inside a `ConversationHandler`.
+Five methods of the library are wrapped and pass through for applications that are not instrumented: `process_update`,
+through which every update goes in either concurrency mode; `BaseHandler.handle_update`, through which every callback is
+called, also inside a `ConversationHandler`; `process_error`; `Job.run`; and the request class's `post` and `retrieve`.
+An update's span ends when its last handler does, also one with `block=False`.
 """
 
 from __future__ import annotations
 
-import time
-from contextvars import ContextVar
-from dataclasses import dataclass
+import logging
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from opentelemetry import context as otel_context
 from opentelemetry import trace
 
 from telemetry import catalog
@@ -25,13 +23,15 @@ from telemetry._extras import require
 from telemetry._guard import Guard
 from telemetry._runtime import current
 from telemetry.context import capture_error, count_error, set_user_context
+from telemetry.instrumentation import _updates
+from telemetry.instrumentation._bot_api import Bots, wrap_request
 from telemetry.instrumentation._handle import Handle, Shared, patch_all
+from telemetry.instrumentation._updates import Pending, Work, current_work
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from telegram import Update
-    from telegram.ext import Application, BaseHandler
+    from telegram.ext import Application, BaseHandler, Job
 
     AnyApplication = Application[Any, Any, Any, Any, Any, Any]
     AnyHandler = BaseHandler[Any, Any, Any]
@@ -39,140 +39,135 @@ if TYPE_CHECKING:
 __all__ = ["instrument_telegram"]
 
 _applications: WeakSet[AnyApplication] = WeakSet()
-_update: ContextVar[UpdateObserver | None] = ContextVar("telemetry_update", default=None)
-_describing, _finishing = Guard("describe an update"), Guard("finish an update")
-_reporting = Guard("report an error of a handler")
+_bots = Bots()
+_describing, _reporting = Guard("describe an update"), Guard("report an error of a handler")
 
 
 def instrument_telegram(application: AnyApplication) -> Handle:
-    """Record the updates of `application`; closing the handle undoes it.
+    """Record the updates, jobs and Bot API calls of `application`; closing the handle undoes it.
 
     Raises `MissingExtraError` without python-telegram-bot.
     """
     require("telegram.ext", feature="instrument_telegram", extra="telegram")
     recording = _recording.acquire()
+    forget_bot = _bots.add(application.bot.base_url, application.bot.base_file_url)
     _applications.add(application)
-    return Handle(recording.close, lambda: _applications.discard(application))
-
-
-@dataclass
-class UpdateObserver:
-    """One update under way."""
-
-    message_type: str
-    start: float
-    failed: bool = False
-
-    @classmethod
-    def of(cls, update: object) -> UpdateObserver:
-        """Start the clock for an update of any kind."""
-        observer = cls(catalog.OTHER, time.perf_counter())
-        with _describing:
-            observer.message_type = message_type(update)
-        return observer
-
-    def finish(self) -> None:
-        """Record the metrics of the update."""
-        with _finishing:
-            labels = {"message_type": self.message_type, "status": "error" if self.failed else "success"}
-            instruments = current().instruments
-            instruments.add(catalog.TELEGRAM_MESSAGES, 1, labels)
-            instruments.record(catalog.TELEGRAM_MESSAGE_DURATION, time.perf_counter() - self.start, labels)
+    return Handle(recording.close, forget_bot, lambda: _applications.discard(application))
 
 
 def _start() -> Callable[[], None]:
-    from telegram.ext import Application, BaseHandler  # noqa: PLC0415 - optional package
+    from telegram.ext import Application, BaseHandler, Job  # noqa: PLC0415 - optional package
+    from telegram.request import BaseRequest  # noqa: PLC0415
 
-    return patch_all((Application, "process_update", _wrap_update), (BaseHandler, "handle_update", _wrap_handler))
+    logger, swallowed = logging.getLogger("telegram.ext.Application"), SwallowedErrors()
+    logger.addFilter(swallowed)
+    unpatch = patch_all(
+        (Application, "process_update", _wrap_update),
+        (Application, "process_error", _wrap_error),
+        (BaseHandler, "handle_update", _wrap_handler),
+        (Job, "run", _wrap_job),
+        (BaseRequest, "post", wrap_request(_bots)),
+        (BaseRequest, "retrieve", wrap_request(_bots)),
+    )
+    return Handle(unpatch, lambda: logger.removeFilter(swallowed)).close
 
 
-def _wrap_update(process_update: Callable[[AnyApplication, object], Awaitable[None]]) -> Callable[..., Any]:
+def _wrap_update(process_update: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
     async def process_observed_update(application: AnyApplication, update: object) -> None:
         if application not in _applications:
-            await process_update(application, update)
-            return
-        observer = UpdateObserver.of(update)
-        token = _update.set(observer)
-        runtime = current()
-        try:
-            with (
-                runtime.sentry.scope(),
-                runtime.tracer.start_as_current_span(
-                    "telegram.update",
-                    context=otel_context.Context(),
-                    kind=trace.SpanKind.CONSUMER,
-                    attributes=_update_attributes(update, observer.message_type),
-                ),
-            ):
-                try:
-                    _describe_user(update)
-                    await process_update(application, update)
-                finally:
-                    observer.finish()
-        finally:
-            _update.reset(token)
+            return await process_update(application, update)
+        kind = catalog.OTHER
+        with _describing:
+            kind = _updates.message_type(update)
+        attributes = {
+            "messaging.system": "telegram",
+            "messaging.operation.type": "process",
+            "messaging.message.id": str(getattr(update, "update_id", "")),
+            "telegram.message_type": kind,
+        }
+        work = Work("telegram.update", {"message_type": kind}, attributes)
+        return await _run(work, lambda: process_update(application, update), update)
 
     return process_observed_update
 
 
-def _wrap_handler(handle_update: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
-    async def handle_observed_update(
-        handler: AnyHandler, update: object, application: AnyApplication, check_result: object, context: object
-    ) -> Any:  # noqa: ANN401 - what the callback returns
+def _wrap_job(run: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
+    async def run_observed(job: Job[Any], application: AnyApplication) -> None:
         if application not in _applications:
-            return await handle_update(handler, update, application, check_result, context)
-        name = handler_name(handler)
-        span_name = f"telegram.{name}"
-        with current().tracer.start_as_current_span(
-            span_name, record_exception=False, set_status_on_exception=False, attributes=_photo_attributes(update)
-        ):
+            return await run(job, application)
+        name = _updates.function_name(job.callback)
+        work = Work(f"telegram.job.{name}", {"job": name}, {"messaging.system": "telegram"})
+        return await _run(work, lambda: run(job, application), None)
+
+    return run_observed
+
+
+async def _run(work: Work, process: Callable[[], Awaitable[None]], update: object) -> None:
+    """Process an update or a job inside its span and a Sentry scope of its own."""
+    token = current_work.set(work)
+    try:
+        with current().sentry.scope(), trace.use_span(work.span, record_exception=False, set_status_on_exception=False):
             _describe_user(update)
-            _count_command(handler, update)
-            try:
-                return await handle_update(handler, update, application, check_result, context)
-            except Exception as error:
-                _report(error, name)
-                raise
+            await process()
+    except BaseException as error:
+        work.fail(_updates.status_of(error))
+        raise
+    finally:
+        current_work.reset(token)
+        work.leave()
+
+
+def _wrap_handler(handle_update: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+    def handle_observed_update(
+        handler: AnyHandler, update: object, application: AnyApplication, check_result: object, context: object
+    ) -> Awaitable[Any]:
+        coroutine = handle_update(handler, update, application, check_result, context)
+        if application not in _applications:
+            return coroutine
+        work = current_work.get()
+        return _handle(handler, update, coroutine, Pending(work) if work else None)
 
     return handle_observed_update
 
 
-_recording = Shared(_start)
+async def _handle(handler: AnyHandler, update: object, coroutine: Awaitable[Any], pending: Pending | None) -> Any:  # noqa: ANN401 - what the callback returns
+    name = _updates.function_name(handler.callback)
+    try:
+        with current().tracer.start_as_current_span(
+            f"telegram.{name}", record_exception=False, set_status_on_exception=False
+        ):
+            _describe_handler(handler, update)
+            try:
+                return await coroutine
+            except BaseException as error:
+                _report(error, name)
+                raise
+    finally:
+        if pending is not None:
+            pending.done()
 
 
-def message_type(update: object) -> str:
-    """Tell what kind of message an update carries: text, command, photo, voice or other."""
-    message = getattr(update, "effective_message", None)
-    if message is None or getattr(update, "callback_query", None) is not None:
-        return catalog.OTHER
-    for kind in ("photo", "voice"):
-        if getattr(message, kind, None):
-            return kind
-    if not getattr(message, "text", None):
-        return catalog.OTHER
-    return "command" if any(e.type == "bot_command" and e.offset == 0 for e in message.entities) else "text"
+def _wrap_error(process_error: Callable[..., Awaitable[bool]]) -> Callable[..., Any]:
+    """Report what fails outside handlers too: jobs, tasks, filters. A handler's error is known by then."""
+
+    async def process_observed_error(
+        application: AnyApplication, update: object, error: Exception, *more: object, **named: object
+    ) -> bool:
+        if application in _applications:
+            _report(error, None)
+        return await process_error(application, update, error, *more, **named)
+
+    return process_observed_error
 
 
-def handler_name(handler: AnyHandler) -> str:
-    """Return the name of the function a handler calls."""
-    callback = getattr(handler.callback, "func", handler.callback)
-    return getattr(callback, "__name__", type(callback).__name__)
+class SwallowedErrors(logging.Filter):
+    """Sees the errors of error handlers, which the library only logs."""
 
-
-def _update_attributes(update: object, kind: str) -> dict[str, str | int]:
-    attributes: dict[str, str | int] = {
-        "messaging.system": "telegram",
-        "messaging.operation.type": "process",
-        "telegram.message_type": kind,
-    }
-    update_id = getattr(update, "update_id", None)
-    return attributes if update_id is None else attributes | {"messaging.message.id": str(update_id)}
-
-
-def _photo_attributes(update: object) -> dict[str, int]:
-    photos = getattr(getattr(update, "effective_message", None), "photo", None)
-    size = photos[-1].file_size if photos else None
-    return {"photo_size": size} if size else {}
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Report the error of a record; every record passes."""
+        if record.levelno >= logging.ERROR and record.exc_info and record.exc_info[1] is not None:
+            _report(record.exc_info[1], None)
+        return True
 
 
 def _describe_user(update: object) -> None:
@@ -182,25 +177,29 @@ def _describe_user(update: object) -> None:
             set_user_context(str(user.id))
 
 
-def _count_command(handler: AnyHandler, update: Update | object) -> None:
-    """Count a command the bot knows; what users make up is no label."""
+def _describe_handler(handler: AnyHandler, update: object) -> None:
+    _describe_user(update)
     with _describing:
-        commands = getattr(handler, "commands", None)
-        text = getattr(getattr(update, "effective_message", None), "text", None)
-        if commands and text:
-            command = text.split(maxsplit=1)[0].lstrip("/").split("@")[0].lower()
-            if command in commands:
-                current().instruments.add(catalog.TELEGRAM_COMMANDS, 1, {"command": command})
+        if size := _updates.photo_size(update):
+            trace.get_current_span().set_attribute("photo_size", size)
+        if command := _updates.known_command(handler, update):
+            current().instruments.add(catalog.TELEGRAM_COMMANDS, 1, {"command": command})
 
 
-def _report(error: Exception, handler: str) -> None:
+def _report(error: BaseException, handler: str | None) -> None:
     from telegram.ext import ApplicationHandlerStop  # noqa: PLC0415 - optional package
 
     with _reporting:
         if isinstance(error, ApplicationHandlerStop):
             return
-        if observer := _update.get():
-            observer.failed = True
-        current().instruments.add(catalog.TELEGRAM_HANDLER_ERRORS, 1, {"handler": handler})
+        if work := current_work.get():
+            work.fail(_updates.status_of(error))
+        if not isinstance(error, Exception):
+            return
+        if handler is not None:
+            current().instruments.add(catalog.TELEGRAM_HANDLER_ERRORS, 1, {"handler": handler})
         count_error(error, "bot")
         capture_error(error)
+
+
+_recording = Shared(_start)
