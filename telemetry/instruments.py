@@ -6,6 +6,7 @@ past the catalog's bounds become `other`; recording never raises into the applic
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, NoOpMeter, Observation
@@ -47,6 +48,15 @@ class Instruments:
                 counter = self._meter.create_counter(metric.name, metric.unit, metric.description)
                 self._counters[metric.name] = counter
             counter.add(amount, self._bounded(metric, labels or {}))
+
+    def start_at_zero(self, metric: Metric, **known: Iterable[str]) -> None:
+        """Let every combination of known label values exist at 0, so that the first increment is seen by `rate()`.
+
+        Values of labels that the catalog leaves open come from `known`.
+        """
+        values = [known.get(label.name, label.values) for label in metric.labels]
+        for combination in itertools.product(*values):
+            self.add(metric, 0, dict(zip((label.name for label in metric.labels), combination, strict=True)))
 
     def record(self, metric: Metric, value: float, labels: Mapping[str, str] | None = None) -> None:
         """Record one value into a histogram, in the metric's unit."""

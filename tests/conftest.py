@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
 
+Points = dict[tuple[str, ...], float]
+
+
 class RecordingSentry(Sentry):
     """Stands where Sentry is switched off, and remembers what it was given."""
 
@@ -61,17 +64,27 @@ class Recorded:
         (found,) = [span for span in self.spans if span.name == name]
         return found
 
-    def metrics(self) -> dict[str, dict[tuple[str, ...], float]]:
+    def metrics(self) -> dict[str, Points]:
+        """Each metric's points that are not a counter's zero; those stand in `series`."""
+        found = {name: {key: value for key, value in points.items() if value} for name, points in self.series().items()}
+        return {name: points for name, points in found.items() if points}
+
+    def series(self) -> dict[str, Points]:
         """Each metric's value by its label values, in the labels' alphabetical order; a histogram's is its count."""
         data = self._reader.get_metrics_data()
-        found: dict[str, dict[tuple[str, ...], float]] = {}
+        found: dict[str, Points] = {}
         for resource in data.resource_metrics if data else ():
             for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
-                points = found.setdefault(metric.name, {})
-                for point in metric.data.data_points:
-                    key = tuple(str(value) for _, value in sorted((point.attributes or {}).items()))
-                    points[key] = getattr(point, "value", None) if hasattr(point, "value") else point.count  # type: ignore[assignment]
+                found[metric.name] = {_key(point): _value(point) for point in metric.data.data_points}
         return found
+
+
+def _key(point: Any) -> tuple[str, ...]:
+    return tuple(str(value) for _, value in sorted((point.attributes or {}).items()))
+
+
+def _value(point: Any) -> float:
+    return float(point.value if hasattr(point, "value") else point.count)
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """The Telegram bot: texts, photos, voice messages, and the process they are handled in."""
 
-import asyncio
 import logging
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 
 from pydantic_ai.exceptions import ModelHTTPError
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Update
@@ -101,7 +100,7 @@ async def apologise(update: object, context: Context) -> None:
 
 
 def build(settings: Settings, database: str) -> Bot:
-    """Return the application with its handlers; database and reminders start and stop with it."""
+    """Return the application with its handlers; the database opens and the reminders' job starts with it."""
     resources = AsyncExitStack()
     api = settings.telegram_url
     builder = Application.builder().token(settings.key("TELEGRAM_BOT_TOKEN")).concurrent_updates(True)
@@ -141,14 +140,10 @@ async def _start(application: Bot, settings: Settings, database: str, resources:
     collector = telemetry.start_runtime_collector(active_users=active_users, pool=pool)
     resources.callback(collector.close)
     every = settings.number("REMINDER_POLL_SECONDS", 5.0)
-    resources.push_async_callback(_cancel, asyncio.create_task(reminders.run(pool, application.bot, every=every)))
+    if application.job_queue is None:
+        raise RuntimeError('Reminders need the job queue: pip install "python-telegram-bot[job-queue]"')
+    application.job_queue.run_repeating(reminders.send_due_reminders, every, first=0)
     await application.bot.set_my_commands([(name, description) for name, (_, description) in COMMANDS.items()])
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 def run(settings: Settings) -> None:

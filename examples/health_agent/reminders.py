@@ -1,8 +1,6 @@
 """Reminders: understood, stored with the trace context of the update that asked, sent when they are due."""
 
-import asyncio
 import datetime as dt
-import logging
 import re
 
 from telegram import Bot
@@ -13,10 +11,10 @@ import telemetry
 from . import store
 from .db import Pool
 from .models import Reminder
+from .turn import SERVICES, Context, Services
 
-__all__ = ["deliver_due", "parse", "run", "schedule"]
+__all__ = ["deliver_due", "parse", "schedule", "send_due_reminders"]
 
-LOG = logging.getLogger(__name__)
 FORM = re.compile(r"\s*(\d{1,4})\s*(s|m|h|d)\s+(\S.{0,199})\s*", re.DOTALL)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -37,15 +35,10 @@ async def schedule(pool: Pool, user_id: int, chat_id: int, delay: dt.timedelta, 
     await store.add_reminder(pool, reminder)
 
 
-async def run(pool: Pool, bot: Bot, *, every: float) -> None:
-    """Send what is due, every few seconds, until cancelled. A failure is reported and the next round goes on."""
-    while True:
-        try:
-            await deliver_due(pool, bot)
-        except Exception as error:
-            LOG.exception("reminders could not be read")
-            telemetry.record_error(error, component="reminders")
-        await asyncio.sleep(every)
+async def send_due_reminders(context: Context) -> None:
+    """Send what is due; a job of the bot's job queue, whose failures the error handler and telemetry see."""
+    services: Services = context.bot_data[SERVICES]
+    await deliver_due(services.pool, context.bot)
 
 
 async def deliver_due(pool: Pool, bot: Bot) -> int:

@@ -15,11 +15,22 @@ from telemetry._guard import Guard
 from telemetry._runtime import current
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from telegram.ext import BaseHandler
 
     from telemetry.catalog import Metric
 
-__all__ = ["Pending", "Work", "current_work", "function_name", "known_command", "message_type", "photo_size"]
+__all__ = [
+    "Pending",
+    "Work",
+    "callbacks",
+    "current_work",
+    "function_name",
+    "known_command",
+    "message_type",
+    "photo_size",
+]
 
 current_work: ContextVar[Work | None] = ContextVar("telemetry_work", default=None)
 """The update or job whose code runs now."""
@@ -109,6 +120,16 @@ def function_name(callback: Any) -> str:  # noqa: ANN401 - any callable
     """Return the name of the function a handler or a job calls."""
     function = getattr(callback, "func", callback)
     return getattr(function, "__name__", type(function).__name__)
+
+
+def callbacks(handlers: Iterable[object]) -> Iterator[object]:
+    """Yield the functions that handlers call, also those of a conversation's steps."""
+    for handler in handlers:
+        if hasattr(handler, "callback"):
+            yield handler.callback
+        else:
+            steps = [step for state in getattr(handler, "states", {}).values() for step in state]
+            yield from callbacks([*getattr(handler, "entry_points", ()), *steps, *getattr(handler, "fallbacks", ())])
 
 
 def known_command(handler: BaseHandler[Any, Any, Any], update: object) -> str | None:

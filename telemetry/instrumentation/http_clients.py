@@ -39,13 +39,20 @@ _starting, _finishing = Guard("start a call's span"), Guard("finish a call")
 def instrument_requests() -> Handle:
     """Record the calls made with requests; raises `MissingExtraError` without it."""
     require("requests", feature="instrument_requests", extra="http-clients")
+    _start_at_zero()
     return _requests.acquire()
 
 
 def instrument_httpx() -> Handle:
     """Record the calls made with httpx, and httpx2 where it is installed; raises `MissingExtraError` without httpx."""
     require("httpx", feature="instrument_httpx", extra="http-clients")
+    _start_at_zero()
     return _httpx.acquire()
+
+
+def _start_at_zero() -> None:
+    services = {*current().settings.external_services.values(), catalog.OTHER}
+    current().instruments.start_at_zero(catalog.EXTERNAL_API_CALLS, service=services)
 
 
 class CallObserver:

@@ -45,6 +45,7 @@ def instrument_pool(pool: AnyPool) -> Handle:
     """Record the queries of psycopg, and the size and use of `pool`, sync or async."""
     queries = instrument_psycopg()
     instruments = current().instruments
+    instruments.start_at_zero(catalog.DB_SLOW_QUERIES)
     stop_size = instruments.observe(catalog.DB_POOL_SIZE, lambda: _pool_size(pool))
     stop_active = instruments.observe(catalog.DB_CONNECTIONS_ACTIVE, lambda: [(_in_use(pool), {})])
     return Handle(queries.close, stop_size, stop_active)

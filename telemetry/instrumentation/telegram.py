@@ -52,7 +52,21 @@ def instrument_telegram(application: AnyApplication) -> Handle:
     recording = _recording.acquire()
     forget_bot = _bots.add(application.bot.base_url, application.bot.base_file_url)
     _applications.add(application)
+    _start_at_zero(application)
     return Handle(recording.close, forget_bot, lambda: _applications.discard(application))
+
+
+def _start_at_zero(application: AnyApplication) -> None:
+    with _describing:
+        handlers = [handler for group in application.handlers.values() for handler in group]
+        names = {_updates.function_name(callback) for callback in _updates.callbacks(handlers)}
+        commands = {command for handler in handlers for command in getattr(handler, "commands", ())}
+        instruments = current().instruments
+        instruments.start_at_zero(catalog.TELEGRAM_MESSAGES)
+        instruments.start_at_zero(catalog.TELEGRAM_HANDLER_ERRORS, handler=names)
+        instruments.start_at_zero(catalog.TELEGRAM_COMMANDS, command=commands)
+        instruments.start_at_zero(catalog.TELEGRAM_FLOOD_CONTROL, method=["sendMessage"])
+        instruments.start_at_zero(catalog.TELEGRAM_POLLING_ERRORS, error_type=["NetworkError", "TimedOut"])
 
 
 def _start() -> Callable[[], None]:

@@ -266,11 +266,21 @@ async def test_bot_api_calls_are_counted_by_method_with_flood_control(
     assert metrics["telegram.api.calls"] == {("sendMessage", "error"): 1, ("sendMessage", "success"): 1}
     assert metrics["telegram.api.duration"] == {("sendMessage",): 2}
     assert metrics["telegram.flood.control"] == {("sendMessage",): 1}
-    assert metrics["telegram.api.in.flight"] == {(): 0}
+    assert recorded.series()["telegram.api.in.flight"] == {(): 0}
     assert names(recorded) == ["telegram.api.sendMessage"] * 2
     exported = "".join(span.to_json() for span in recorded.spans)
     assert "secret" not in exported
     assert application.bot.token.partition(":")[2] not in exported
+
+
+async def test_what_is_known_beforehand_starts_at_zero(application: AnyApplication, recorded: Recorded) -> None:
+    application.add_handler(conversation())
+    application.add_handler(MessageHandler(filters.TEXT, handle))
+    with telemetry.instrument_telegram(application):
+        series = recorded.series()
+    assert len(series["telegram.messages"]) == 5 * 3
+    assert set(series["telegram.handler.errors"]) == {("ask",), ("end",), ("handle",)}
+    assert {value for points in series.values() for value in points.values()} == {0}
 
 
 async def test_waiting_for_updates_is_counted_and_has_no_span(application: AnyApplication, recorded: Recorded) -> None:
