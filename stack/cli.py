@@ -60,7 +60,8 @@ def _up(found: Settings, _: argparse.Namespace) -> int:
     rows = report.rows(found, running)
     _console.print(report.table(found, running, rows))
     secrets = found.data / "secrets.env"
-    _console.print(f"Ready in {time.monotonic() - began:.1f} s. Passwords: {secrets}", markup=False, soft_wrap=True)
+    _console.print(f"Ready in {time.monotonic() - began:.1f} s.")
+    _console.print(f"Log in to Bugsink as admin@localhost; passwords: {secrets}", markup=False, soft_wrap=True)
     return 0
 
 
