@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from opentelemetry import trace
 
@@ -74,6 +75,7 @@ class Bots:
 
     def call(self, url: str) -> Call | None:
         """Return the call an address stands for, None where it is no call of a recorded bot."""
+        url = unquote(url)  # a file's address has the token's colon encoded
         for (calls, files), polling in self._polling.items():
             if url.startswith(calls):
                 return Call(url[len(calls) :].partition("?")[0], polling, self)

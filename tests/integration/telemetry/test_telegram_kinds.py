@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -281,6 +282,18 @@ async def test_what_is_known_beforehand_starts_at_zero(application: AnyApplicati
     assert len(series["telegram.messages"]) == 5 * 3
     assert set(series["telegram.handler.errors"]) == {("ask",), ("end",), ("handle",)}
     assert {value for points in series.values() for value in points.values()} == {0}
+
+
+async def test_a_download_is_a_call_of_its_own(application: AnyApplication, recorded: Recorded, url: str) -> None:
+    async with httpx.AsyncClient(base_url=url) as client:
+        photo = {"user_id": 7, "username": "anna", "kind": "photo", "data": base64.b64encode(b"photo").decode()}
+        await client.post("/control/updates", json=photo)
+    (update,) = await application.bot.get_updates(timeout=0)
+    assert update.message is not None
+    file = await update.message.photo[-1].get_file()
+    assert bytes(await file.download_as_bytearray()) == b"photo"
+    assert names(recorded) == ["telegram.api.download", "telegram.api.getFile"]
+    assert "AAlocal" not in "".join(span.to_json() for span in recorded.spans)
 
 
 async def test_waiting_for_updates_is_counted_and_has_no_span(application: AnyApplication, recorded: Recorded) -> None:
