@@ -7,6 +7,7 @@ telemetry.instrument_fastapi(app)
 
 from telemetry._extras import MissingExtraError
 from telemetry.context import add_breadcrumb, record_error, set_tag, set_user_context
+from telemetry.conversation import feedback_data, record_feedback, set_conversation
 from telemetry.instrumentation._handle import Handle
 from telemetry.instrumentation.fastapi import instrument_fastapi
 from telemetry.instrumentation.http_clients import instrument_httpx, instrument_requests
@@ -25,6 +26,7 @@ __all__ = [
     "SettingError",
     "Settings",
     "add_breadcrumb",
+    "feedback_data",
     "food_photo_analysis",
     "get_meter",
     "get_tracer",
@@ -37,8 +39,10 @@ __all__ = [
     "instrument_requests",
     "instrument_telegram",
     "record_error",
+    "record_feedback",
     "resume_context",
     "save_context",
+    "set_conversation",
     "set_tag",
     "set_user_context",
     "shutdown",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
 from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
 
+from telemetry.in_flight import InFlight
 from telemetry.instruments import Instruments
 from telemetry.sentry import Sentry
 from telemetry.settings import Settings
@@ -25,11 +26,15 @@ class Runtime:
     meter_provider: MeterProvider = field(default_factory=NoOpMeterProvider)
     instruments: Instruments = field(default_factory=Instruments)
     sentry: Sentry = field(default_factory=Sentry)
+    in_flight: InFlight = field(default_factory=InFlight)
 
     @property
     def tracer(self) -> Tracer:
         """The tracer of this package's own spans."""
         return self.tracer_provider.get_tracer(NAME)
+
+    def __post_init__(self) -> None:
+        self.in_flight.observe(self.instruments)
 
 
 _current = Runtime()

@@ -101,6 +101,8 @@ SERVICE = Label("service", limit=20)
 COMMAND = Label("command", limit=50)
 HANDLER = Label("handler", limit=50)
 JOB = Label("job", limit=50)
+WORK_KIND = Label("kind", ("handler", "job", "agent"))
+WORK_NAME = Label("name", limit=50)
 API_METHOD = Label("method", limit=100)
 
 HTTP_REQUESTS = register(Metric(
@@ -164,6 +166,26 @@ TELEGRAM_POLLING_ERRORS = register(Metric(
     "telegram.polling.errors", "counter", "{error}", "Failed attempts to fetch updates; the bot tries again by itself.",
     labels=(ERROR_TYPE,),
     query="sum by (error_type) (increase(telegram_polling_errors_total[15m]))",
+))  # fmt: skip
+TELEGRAM_FEEDBACK = register(Metric(
+    "telegram.feedback", "counter", "{press}", "Feedback buttons that users have pressed.",
+    labels=(Label("rating", ("up", "down")),),
+    query="sum by (rating) (increase(telegram_feedback_total[1d]))",
+))  # fmt: skip
+WORK_IN_FLIGHT = register(Metric(
+    "work.in.flight", "updowncounter", "{item}", "Handlers, jobs and agent runs that have begun and not ended.",
+    labels=(WORK_KIND, WORK_NAME),
+    query="sum by (kind, name) (work_in_flight)",
+))  # fmt: skip
+WORK_OLDEST_AGE = register(Metric(
+    "work.oldest.age", "gauge", "s", "How long the oldest of them has run by now.",
+    labels=(WORK_KIND, WORK_NAME),
+    query="max by (kind, name) (work_oldest_age_seconds)",
+))  # fmt: skip
+EVENT_LOOP_LAG = register(Metric(
+    "event.loop.lag", "histogram", "s", "How much later than due the event loop ran what was due: who blocked it?",
+    buckets=(0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
+    query="histogram_quantile(0.99, sum by (le, instance) (rate(event_loop_lag_seconds_bucket[5m])))",
 ))  # fmt: skip
 ERRORS = register(Metric(
     "errors", "counter", "{error}", "Errors, each counted once, where it arose.",

@@ -1,4 +1,4 @@
-"""The runtime collector: what has to be asked for, asked every 60 seconds by one task.
+"""The runtime collector: what has to be asked for, asked every 60 seconds by one task, and the event loop's lag.
 
 Active users and the database's size are read from the database. A question that fails keeps the last answer and is
 asked again in the next round; a slow one delays the next round, so that rounds never pile up.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from telemetry import catalog
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["start_runtime_collector"]
 
 _logger = logging.getLogger("telemetry")
+_LAG_SECONDS = 0.1
 _DATABASE_SIZE = "SELECT pg_database_size(current_database())"
 
 
@@ -35,12 +37,25 @@ def start_runtime_collector(
     `active_users` returns how many users were active in the `last_hour`, `last_day` and `last_week`; `pool` is asked
     for the size of its database in bytes. Raises `RuntimeError` without a running event loop.
     """
-    task = asyncio.get_running_loop().create_task(_collect_for_ever(active_users, pool), name="telemetry.runtime")
+    loop = asyncio.get_running_loop()
+    asking = loop.create_task(_collect_for_ever(active_users, pool), name="telemetry.runtime")
+    watching = loop.create_task(_watch_lag(), name="telemetry.lag")
+    return Handle(_canceller(asking), _canceller(watching))
 
-    def stop() -> None:
+
+def _canceller(task: asyncio.Task[None]) -> Callable[[], None]:
+    def cancel() -> None:
         task.cancel()
 
-    return Handle(stop)
+    return cancel
+
+
+async def _watch_lag() -> None:
+    """Sleep a little, again and again; what it takes longer is the time somebody has blocked the event loop."""
+    while True:
+        due = time.perf_counter() + _LAG_SECONDS
+        await asyncio.sleep(_LAG_SECONDS)
+        current().instruments.record(catalog.EVENT_LOOP_LAG, max(0.0, time.perf_counter() - due))
 
 
 async def _collect_for_ever(active_users: ActiveUsers | None, pool: AsyncConnectionPool[Any] | None) -> None:

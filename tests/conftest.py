@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from telemetry import _guard, _runtime, providers, sampling
+from telemetry import _guard, _runtime, providers
 from telemetry.instruments import Instruments
 from telemetry.sentry import Sentry
 from telemetry.settings import Settings
@@ -47,7 +47,7 @@ class Recorded:
         self._spans = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
         resource = providers.resource(settings)
-        traces = TracerProvider(sampler=sampling.sampler(settings), resource=resource, shutdown_on_exit=False)
+        traces = providers.tracer_provider(replace(settings, traces_exporter="none"), resource)
         traces.add_span_processor(SimpleSpanProcessor(providers.RedactingExporter(self._spans)))
         meters = providers.meter_provider(settings, resource, [self._reader])
         self.sentry = RecordingSentry()

@@ -40,7 +40,8 @@ class RunObserver(AbstractCapability[Any]):
         """Measure the whole run, retries and tools included."""
         start = time.perf_counter()
         try:
-            return await handler()
+            with current().in_flight.track("agent", ctx.agent.name if ctx.agent and ctx.agent.name else "agent"):
+                return await handler()
         except Exception as error:
             count_error(error, "agent")
             raise

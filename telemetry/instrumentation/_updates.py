@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ from opentelemetry import trace
 from telemetry import catalog
 from telemetry._guard import Guard
 from telemetry._runtime import current
+from telemetry.conversation import conversation_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from telegram.ext import BaseHandler
 
@@ -41,15 +43,30 @@ _finishing = Guard("finish an update")
 class Work:
     """An update or a job: its root span, its clock, how it went, and which of its handlers still run."""
 
-    def __init__(self, name: str, labels: dict[str, str], attributes: dict[str, str]) -> None:
+    def __init__(
+        self, name: str, labels: dict[str, str], attributes: dict[str, str], links: Sequence[trace.Link] = ()
+    ) -> None:
         """Start the clock and a root span of its own."""
         self.span: trace.Span = current().tracer.start_span(
-            name, context=otel_context.Context(), kind=trace.SpanKind.CONSUMER, attributes=attributes
+            name, context=otel_context.Context(), kind=trace.SpanKind.CONSUMER, attributes=attributes, links=links
         )
         self._labels = labels
         self._status = "success"
         self._running = 1
         self._start = time.perf_counter()
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """Run the body in the span, with nothing of what ran before in this task: no baggage, no conversation.
+
+        Python-telegram-bot without concurrent updates runs all handlers in one task, and one context.
+        """
+        token = otel_context.attach(trace.set_span_in_context(self.span, otel_context.Context()))
+        try:
+            with conversation_scope():
+                yield
+        finally:
+            otel_context.detach(token)
 
     def fail(self, status: str = "error") -> None:
         """Note that it did not go well; an error outweighs a cancellation."""

@@ -23,9 +23,11 @@ from telemetry._extras import require
 from telemetry._guard import Guard
 from telemetry._runtime import current
 from telemetry.context import capture_error, count_error, set_user_context
+from telemetry.conversation import set_conversation
 from telemetry.instrumentation import _updates
 from telemetry.instrumentation._bot_api import Bots, wrap_request
 from telemetry.instrumentation._handle import Handle, Shared, patch_all
+from telemetry.instrumentation._turns import previous_turn, remember_turn
 from telemetry.instrumentation._updates import Pending, Work, current_work
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ def _start_at_zero(application: AnyApplication) -> None:
         commands = {command for handler in handlers for command in getattr(handler, "commands", ())}
         instruments = current().instruments
         instruments.start_at_zero(catalog.TELEGRAM_MESSAGES)
+        instruments.start_at_zero(catalog.TELEGRAM_FEEDBACK)
         instruments.start_at_zero(catalog.TELEGRAM_HANDLER_ERRORS, handler=names)
         instruments.start_at_zero(catalog.TELEGRAM_COMMANDS, command=commands)
         instruments.start_at_zero(catalog.TELEGRAM_FLOOD_CONTROL, method=["sendMessage"])
@@ -99,7 +102,8 @@ def _wrap_update(process_update: Callable[..., Awaitable[None]]) -> Callable[...
             "messaging.message.id": str(getattr(update, "update_id", "")),
             "telegram.message_type": kind,
         }
-        work = Work("telegram.update", {"message_type": kind}, attributes)
+        work = Work("telegram.update", {"message_type": kind}, attributes, previous_turn(application, update))
+        remember_turn(application, update, work.span)
         return await _run(work, lambda: process_update(application, update), update)
 
     return process_observed_update
@@ -111,7 +115,8 @@ def _wrap_job(run: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
             return await run(job, application)
         name = _updates.function_name(job.callback)
         work = Work(f"telegram.job.{name}", {"job": name}, {"messaging.system": "telegram"})
-        return await _run(work, lambda: run(job, application), None)
+        with current().in_flight.track("job", name):
+            return await _run(work, lambda: run(job, application), None)
 
     return run_observed
 
@@ -120,8 +125,9 @@ async def _run(work: Work, process: Callable[[], Awaitable[None]], update: objec
     """Process an update or a job inside its span and a Sentry scope of its own."""
     token = current_work.set(work)
     try:
-        with current().sentry.scope(), trace.use_span(work.span, record_exception=False, set_status_on_exception=False):
+        with current().sentry.scope(), work.attached():
             _describe_user(update)
+            _describe_conversation(update)
             await process()
     except BaseException as error:
         work.fail(_updates.status_of(error))
@@ -146,9 +152,13 @@ def _wrap_handler(handle_update: Callable[..., Awaitable[Any]]) -> Callable[...,
 
 async def _handle(handler: AnyHandler, update: object, coroutine: Awaitable[Any], pending: Pending | None) -> Any:  # noqa: ANN401 - what the callback returns
     name = _updates.function_name(handler.callback)
+    runtime = current()
     try:
-        with current().tracer.start_as_current_span(
-            f"telegram.{name}", record_exception=False, set_status_on_exception=False
+        with (
+            runtime.in_flight.track("handler", name),
+            runtime.tracer.start_as_current_span(
+                f"telegram.{name}", record_exception=False, set_status_on_exception=False
+            ),
         ):
             _describe_handler(handler, update)
             try:
@@ -189,6 +199,13 @@ def _describe_user(update: object) -> None:
         user = getattr(update, "effective_user", None)
         if user is not None:
             set_user_context(str(user.id))
+
+
+def _describe_conversation(update: object) -> None:
+    with _describing:
+        chat = getattr(update, "effective_chat", None)
+        if chat is not None:
+            set_conversation(f"telegram:{chat.id}")
 
 
 def _describe_handler(handler: AnyHandler, update: object) -> None:
