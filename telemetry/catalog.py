@@ -224,6 +224,16 @@ AGENT_COST = register(Metric(
     labels=(PROVIDER, MODEL),
     query="sum by (model) (increase(agent_cost_usd_total[1h]))",
 ))  # fmt: skip
+AGENT_CACHED_TOKENS = register(Metric(
+    "agent.cached.tokens", "counter", "{token}", "Input tokens read from, or written to, a provider's prompt cache.",
+    labels=(PROVIDER, MODEL, Label("type", ("read", "write"))),
+    query='sum by (model) (increase(agent_cached_tokens_total{type="read"}[1h]))',
+))  # fmt: skip
+AGENT_COST_UNKNOWN = register(Metric(
+    "agent.cost.unknown", "counter", "{answer}", "Answers of unknown price, which agent_cost_usd_total lacks.",
+    labels=(PROVIDER, MODEL),
+    query="sum by (model) (increase(agent_cost_unknown_total[1h]))",
+))  # fmt: skip
 DB_QUERY_DURATION = register(Metric(
     "db.query.duration", "histogram", "s", "Time a query took in the database.",
     labels=(QUERY_TYPE,),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.messages import ToolCallPart
+from pydantic_ai.models.wrapper import WrapperModel
 
 from telemetry import catalog
 from telemetry._guard import Guard
@@ -15,11 +17,12 @@ from telemetry._runtime import current
 from telemetry.context import count_error
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from pydantic_ai.messages import ModelResponse
-    from pydantic_ai.models import ModelRequestContext
+    from pydantic_ai.messages import ModelMessage, ModelResponse
+    from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
     from pydantic_ai.run import AgentRunResult
+    from pydantic_ai.settings import ModelSettings
     from pydantic_ai.tools import RunContext
 
 __all__ = ["RunObserver"]
@@ -29,7 +32,7 @@ _counting, _finishing = Guard("count a model's answer"), Guard("finish an agent 
 
 @dataclass
 class RunObserver(AbstractCapability[Any]):
-    """Measures one run; pydantic-ai calls it at the run's borders and after each answer of the model."""
+    """Measures one run; pydantic-ai calls it at the run's borders and asks it for the model to use."""
 
     _requests: int = field(default=0, init=False)
     _tool_calls: int = field(default=0, init=False)
@@ -51,24 +54,68 @@ class RunObserver(AbstractCapability[Any]):
                 labels = {"model": ctx.model.model_name, "complexity": complexity}
                 current().instruments.record(catalog.AGENT_RESPONSE_DURATION, time.perf_counter() - start, labels)
 
-    async def after_model_request(
-        self, ctx: RunContext[Any], *, request_context: ModelRequestContext, response: ModelResponse
-    ) -> ModelResponse:
+    def get_wrapper_model(self, model: Model) -> Model:
+        """Count at the border to the provider: each attempt, also one that is rejected, or not read to its end."""
+        return CountingModel(model, self)
+
+    def count(self, response: ModelResponse, model: str) -> None:
         """Count the tokens and the cost of one answer."""
-        del request_context
         with _counting:
             self._requests += 1
             self._tool_calls += sum(isinstance(part, ToolCallPart) for part in response.parts)
-            _count(response, ctx.model.model_name)
+            _count(response, model)
+
+
+class CountingModel(WrapperModel):
+    """A model whose every answer is counted."""
+
+    def __init__(self, wrapped: Model, observer: RunObserver) -> None:
+        """Send requests through `wrapped`."""
+        super().__init__(wrapped)
+        self._observer = observer
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Ask the model."""
+        response = await super().request(messages, model_settings, model_request_parameters)
+        self._observer.count(response, self._name(response))
         return response
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[Any] | None = None,
+    ) -> AsyncGenerator[StreamedResponse, None]:
+        """Ask the model for its answer piece by piece; what came is counted when the stream ends, however it ends."""
+        async with super().request_stream(messages, model_settings, model_request_parameters, run_context) as stream:
+            try:
+                yield stream
+            finally:
+                response = stream.get()
+                self._observer.count(response, self._name(response))
+
+    def _name(self, response: ModelResponse) -> str:
+        """Return the model that answered: of a chain of fallbacks the one that did, else the one that was asked."""
+        asked = self.wrapped.model_name
+        return response.model_name or asked if asked.startswith("fallback:") else asked
 
 
 def _count(response: ModelResponse, model: str) -> None:
     labels = {"provider": response.provider_name or catalog.OTHER, "model": model}
-    instruments = current().instruments
-    instruments.add(catalog.AGENT_TOKENS, response.usage.input_tokens, {**labels, "type": "input"})
-    instruments.add(catalog.AGENT_TOKENS, response.usage.output_tokens, {**labels, "type": "output"})
+    usage, instruments = response.usage, current().instruments
+    instruments.add(catalog.AGENT_TOKENS, usage.input_tokens, {**labels, "type": "input"})
+    instruments.add(catalog.AGENT_TOKENS, usage.output_tokens, {**labels, "type": "output"})
+    instruments.add(catalog.AGENT_CACHED_TOKENS, usage.cache_read_tokens, {**labels, "type": "read"})
+    instruments.add(catalog.AGENT_CACHED_TOKENS, usage.cache_write_tokens, {**labels, "type": "write"})
     cost = _cost(response)
+    instruments.add(catalog.AGENT_COST_UNKNOWN, 1 if cost is None else 0, labels)
     if cost is not None:
         instruments.add(catalog.AGENT_COST, cost, labels)
 
