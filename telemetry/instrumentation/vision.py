@@ -7,8 +7,10 @@ foods.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
 from opentelemetry import trace
 
@@ -18,10 +20,15 @@ from telemetry._runtime import current
 from telemetry.context import count_error
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sized
     from contextlib import AbstractContextManager
     from types import TracebackType
 
 __all__ = ["FoodPhotoAnalysis", "confidence_level", "food_photo_analysis"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
 
 HIGH, MEDIUM = 0.8, 0.5
 _measuring = Guard("measure a photo analysis")
@@ -33,7 +40,11 @@ def confidence_level(confidence: float) -> str:
 
 
 def food_photo_analysis(*, model: str) -> FoodPhotoAnalysis:
-    """Measure the analysis of one photo by `model`; use it with `with` and report its `result`."""
+    """Measure the analysis of a photo by `model`.
+
+    With `with` or `async with`, report what was found by `result`. As a decorator of a function or a coroutine
+    function, it is read from what that returns: `confidence`, and `food_count` or the length of `foods`.
+    """
     return FoodPhotoAnalysis(model)
 
 
@@ -54,6 +65,47 @@ class FoodPhotoAnalysis:
             self._confidence = confidence
             self._span.set_attribute("confidence", confidence)
             self._span.set_attribute("food_count", food_count)
+
+    def __call__(self, analyze: Callable[P, R]) -> Callable[P, R]:
+        """Measure each call of `analyze` as an analysis of its own."""
+        if inspect.iscoroutinefunction(analyze):
+            return self._measuring_async(analyze)  # type: ignore[return-value]
+
+        @functools.wraps(analyze)
+        def analyze_measured(*args: P.args, **kwargs: P.kwargs) -> R:
+            with FoodPhotoAnalysis(self._model) as analysis:
+                found = analyze(*args, **kwargs)
+                analysis._read(found)
+                return found
+
+        return analyze_measured
+
+    def _measuring_async(self, analyze: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+        @functools.wraps(analyze)
+        async def analyze_measured(*args: P.args, **kwargs: P.kwargs) -> T:
+            with FoodPhotoAnalysis(self._model) as analysis:
+                found = await analyze(*args, **kwargs)
+                analysis._read(found)
+                return found
+
+        return analyze_measured
+
+    def _read(self, found: object) -> None:
+        with _measuring:
+            confidence = getattr(found, "confidence", None)
+            if confidence is not None:
+                foods: Sized = getattr(found, "foods", ())
+                self.result(confidence=confidence, food_count=getattr(found, "food_count", len(foods)))
+
+    async def __aenter__(self) -> Self:
+        """Start the span and the clock."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the span, record the duration, count the photo or the error."""
+        self.__exit__(kind, error, traceback)
 
     def __enter__(self) -> Self:
         """Start the span and the clock."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from opentelemetry.trace import StatusCode, get_current_span
 
@@ -41,3 +43,31 @@ def test_a_failed_analysis_counts_an_error_and_no_photo(recorded: Recorded) -> N
     assert metrics["errors"] == {("vision", "ValueError"): 1}
     assert metrics["food.photo.processing.duration"] == {(): 1}
     assert not get_current_span().get_span_context().is_valid
+
+
+@dataclass
+class Plate:
+    confidence: float
+    foods: list[str]
+
+
+async def test_as_a_decorator_it_reads_what_the_function_returns(recorded: Recorded) -> None:
+    @telemetry.food_photo_analysis(model="gpt-4o")
+    def look(confidence: float) -> Plate:
+        return Plate(confidence, ["soup", "bread"])
+
+    @telemetry.food_photo_analysis(model="gpt-4o")
+    async def look_async(confidence: float) -> Plate:
+        return Plate(confidence, ["soup"])
+
+    assert look(0.9).foods == ["soup", "bread"]
+    assert look(0.6).confidence == 0.6
+    assert (await look_async(0.1)).foods == ["soup"]
+    assert [dict(span.attributes or {})["food_count"] for span in recorded.spans] == [2, 2, 1]
+    assert recorded.metrics()["food.photos.analyzed"] == {("high",): 1, ("medium",): 1, ("low",): 1}
+
+
+async def test_it_works_with_async_with(recorded: Recorded) -> None:
+    async with telemetry.food_photo_analysis(model="gpt-4o") as analysis:
+        analysis.result(confidence=1.0, food_count=0)
+    assert recorded.metrics()["food.photos.analyzed"] == {("high",): 1}
