@@ -213,6 +213,12 @@ AGENT_RESPONSE_DURATION = register(Metric(
     buckets=(0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0),
     query="histogram_quantile(0.95, sum by (le, model) (rate(agent_response_duration_seconds_bucket[5m])))",
 ))  # fmt: skip
+AGENT_TIME_TO_FIRST_TOKEN = register(Metric(
+    "agent.time.to.first.token", "histogram", "s", "Time from asking a model to the first piece of a streamed answer.",
+    labels=(MODEL,),
+    buckets=(0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
+    query="histogram_quantile(0.95, sum by (le, model) (rate(agent_time_to_first_token_seconds_bucket[5m])))",
+))  # fmt: skip
 AGENT_TOKENS = register(Metric(
     "agent.token.usage", "counter", "{token}",
     "Tokens the models have reported; input includes those read from a cache.",

@@ -94,12 +94,17 @@ class CountingModel(WrapperModel):
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse, None]:
         """Ask the model for its answer piece by piece; what came is counted when the stream ends, however it ends."""
+        start = time.perf_counter()
         async with super().request_stream(messages, model_settings, model_request_parameters, run_context) as stream:
             try:
                 yield stream
             finally:
                 response = stream.get()
-                self._observer.count(response, self._name(response))
+                name = self._name(response)
+                self._observer.count(response, name)
+                first = stream.time_to_first_chunk(start)
+                if first is not None:
+                    current().instruments.record(catalog.AGENT_TIME_TO_FIRST_TOKEN, first, {"model": name})
 
     def _name(self, response: ModelResponse) -> str:
         """Return the model that answered: of a chain of fallbacks the one that did, else the one that was asked."""

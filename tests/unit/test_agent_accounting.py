@@ -127,3 +127,4 @@ async def test_a_stream_is_counted_once_with_what_had_come(recorded: Recorded, w
     assert names.count(f"chat {KNOWN}") == 1
     assert names.count("invoke_agent coach") == 1
     assert sum(recorded.metrics()["agent.response.duration"].values()) == 1
+    assert recorded.metrics()["agent.time.to.first.token"] == {(KNOWN,): 1}
