@@ -35,6 +35,8 @@ class Runtime:
 
     def __post_init__(self) -> None:
         self.in_flight.observe(self.instruments)
+        if not isinstance(self.tracer_provider, NoOpTracerProvider):
+            self.in_flight.watch(self.tracer, self.settings.start_record_after_seconds)
 
 
 _current = Runtime()

@@ -67,6 +67,7 @@ def shutdown(timeout: float = DEFAULT_TIMEOUT_SECONDS) -> bool:
         atexit.unregister(shutdown)
         runtime = _runtime.current()
         _runtime.install(_runtime.Runtime(settings=runtime.settings))
+    runtime.in_flight.stop()
     late = _run_all(_closers(runtime, timeout), timeout)
     if late:
         _logger.warning("telemetry stopped after %.1f s without having sent all %s", timeout, " and ".join(late))

@@ -203,6 +203,13 @@ class Settings:
         accepts="a number of seconds above 0",
         meaning="A query that takes longer counts as slow.",
     )
+    start_record_after_seconds: float = _variable(
+        "TELEMETRY_START_RECORD_AFTER",
+        default=5.0,
+        parse=_parse.positive,
+        accepts="a number of seconds above 0",
+        meaning="Work that runs longer leaves a record in its trace before it ends.",
+    )
     polling_patience_seconds: float = _variable(
         "TELEMETRY_POLLING_PATIENCE",
         default=120.0,

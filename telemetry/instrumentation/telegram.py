@@ -115,10 +115,14 @@ def _wrap_job(run: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
             return await run(job, application)
         name = _updates.function_name(job.callback)
         work = Work(f"telegram.job.{name}", {"job": name}, {"messaging.system": "telegram"})
-        with current().in_flight.track("job", name):
-            return await _run(work, lambda: run(job, application), None)
+        return await _run(work, lambda: _run_job(job, application, run), None)
 
     return run_observed
+
+
+async def _run_job(job: Job[Any], application: AnyApplication, run: Callable[..., Awaitable[None]]) -> None:
+    with current().in_flight.track("job", _updates.function_name(job.callback)):
+        await run(job, application)
 
 
 async def _run(work: Work, process: Callable[[], Awaitable[None]], update: object) -> None:
@@ -155,10 +159,10 @@ async def _handle(handler: AnyHandler, update: object, coroutine: Awaitable[Any]
     runtime = current()
     try:
         with (
-            runtime.in_flight.track("handler", name),
             runtime.tracer.start_as_current_span(
                 f"telegram.{name}", record_exception=False, set_status_on_exception=False
             ),
+            runtime.in_flight.track("handler", name),
         ):
             _describe_handler(handler, update)
             try:

@@ -20,7 +20,9 @@ from telegram.ext import Application, ContextTypes, TypeHandler
 import telemetry
 from examples.health_agent.local.servers import serve
 from examples.health_agent.local.service import Pace
-from tests.conftest import Recorded
+from telemetry import _runtime
+from telemetry.settings import Settings
+from tests.conftest import Recorded, record
 from tests.integration.telemetry.test_telegram_kinds import CHAT, USER, AnyApplication, message
 
 Context = ContextTypes.DEFAULT_TYPE
@@ -156,6 +158,23 @@ async def test_a_stuck_handler_is_visible_while_it_runs(application: AnyApplicat
     assert series["work.oldest.age"]["handler", "stuck"] >= 0.15
     await running
     assert recorded.series()["work.in.flight"]["handler", "stuck"] == 0
+
+
+async def test_work_that_takes_long_leaves_a_record_in_its_trace_before_it_ends() -> None:
+    for recorded in record(Settings(start_record_after_seconds=0.2)):
+        with telemetry.get_tracer().start_as_current_span("run") as span:
+            with _runtime.current().in_flight.track("agent", "coach"), _runtime.current().in_flight.track("job", "b"):
+                await asyncio.sleep(0.5)
+                started = recorded.span("coach started")
+                assert {span.name for span in recorded.spans} == {"coach started", "b started"}
+        assert started.parent == span.get_span_context()
+        assert dict(started.attributes or {}) == {"work.kind": "agent", "work.name": "coach"}
+
+
+async def test_quick_work_leaves_no_record(recorded: Recorded) -> None:
+    with _runtime.current().in_flight.track("agent", "coach"):
+        await asyncio.sleep(0.05)
+    assert recorded.spans == []
 
 
 async def test_a_handler_that_blocks_the_event_loop_shows_in_its_lag(recorded: Recorded) -> None:
