@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -108,4 +107,4 @@ def test_without_a_collector_the_application_starts_serves_and_stops_in_time(
     with api(pipeline, tmp_path_factory.mktemp("data"), **nowhere) as (client, process):
         assert exercise(client) == [200, 404, 500]
         seconds = stop(process)
-    assert seconds < STOP_SECONDS + 1, json.dumps({"seconds": seconds})
+    assert seconds < STOP_SECONDS
