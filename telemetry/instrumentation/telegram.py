@@ -4,7 +4,7 @@ Spans: `telegram.update` (root, consumer), below it `telegram.HANDLER` for each 
 `telegram.api.METHOD` for each call; `telegram.job.FUNCTION` (root) for the job queue. Metrics: `telegram_*`, and
 `errors_total{component="bot"}`. Never recorded: what was written, names, phone numbers, places, the bot's token.
 
-Five methods of the library are wrapped and pass through for applications that are not instrumented: `process_update`,
+Six methods of the library are wrapped and pass through for applications that are not instrumented: `process_update`,
 through which every update goes in either concurrency mode; `BaseHandler.handle_update`, through which every callback is
 called, also inside a `ConversationHandler`; `process_error`; `Job.run`; and the request class's `post` and `retrieve`.
 An update's span ends when its last handler does, also one with `block=False`.
