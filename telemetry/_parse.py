@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 __all__ = [
+    "address",
     "boolean",
     "dsn",
     "endpoint",
@@ -81,6 +82,12 @@ def endpoint(text: str) -> str:
         raise ValueError(text)
     _ = parts.port  # raises ValueError outside 0..65535
     return text.rstrip("/")
+
+
+def address(endpoint: str) -> tuple[str, int]:
+    """Return host and port of an address that `endpoint` accepts, the scheme's own port where it names none."""
+    parts = urlsplit(endpoint)
+    return parts.hostname or "localhost", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def dsn(text: str) -> str:

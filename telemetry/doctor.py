@@ -14,7 +14,6 @@ import textwrap
 import time
 import uuid
 from typing import TYPE_CHECKING, TextIO
-from urllib.parse import urlsplit
 
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
 from opentelemetry.sdk.resources import Resource
@@ -25,6 +24,7 @@ from opentelemetry.trace import format_trace_id, use_span
 
 from telemetry import catalog, providers
 from telemetry._extras import require
+from telemetry._parse import address
 from telemetry.backends import Jaeger, Prometheus, Sentry, Tempo
 from telemetry.instruments import Instruments
 from telemetry.sentry import Sentry as SentryLink
@@ -112,10 +112,8 @@ class Doctor:
         return self._verdict()
 
     def _examine_collector(self) -> bool:
-        parts = urlsplit(self._settings.otlp_endpoint)
-        address = (parts.hostname or "localhost", parts.port or (443 if parts.scheme == "https" else 80))
         try:
-            socket.create_connection(address, timeout=_CONNECT_SECONDS).close()
+            socket.create_connection(address(self._settings.otlp_endpoint), timeout=_CONNECT_SECONDS).close()
         except OSError as error:
             self._found("Collector", BROKEN, f"nothing answers at {self._settings.otlp_endpoint} ({error})",
                         "start it (make up), or correct OTEL_EXPORTER_OTLP_ENDPOINT")  # fmt: skip

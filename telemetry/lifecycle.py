@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from opentelemetry import metrics, trace
 from opentelemetry.propagate import set_global_textmap
@@ -17,6 +16,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
 from telemetry import _guard, _runtime, providers
+from telemetry._parse import address
 from telemetry.instruments import Instruments
 from telemetry.process import observe_process
 from telemetry.propagation import TrustedPropagator
@@ -87,10 +87,8 @@ def shutdown(timeout: float = DEFAULT_TIMEOUT_SECONDS) -> bool:
 
 def _listens(endpoint: str) -> bool:
     """Tell whether anything accepts a connection there, in a quarter of a second."""
-    parts = urlsplit(endpoint)
-    address = (parts.hostname or "localhost", parts.port or (443 if parts.scheme == "https" else 80))
     try:
-        socket.create_connection(address, _PROBE_SECONDS).close()
+        socket.create_connection(address(endpoint), _PROBE_SECONDS).close()
     except OSError:
         return False
     return True
