@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
 from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
@@ -28,9 +29,9 @@ class Runtime:
     sentry: Sentry = field(default_factory=Sentry)
     in_flight: InFlight = field(default_factory=InFlight)
 
-    @property
+    @cached_property
     def tracer(self) -> Tracer:
-        """The tracer of this package's own spans."""
+        """The tracer of this package's own spans; a provider makes a new one for each that asks."""
         return self.tracer_provider.get_tracer(NAME)
 
     def __post_init__(self) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "ATTRIBUTE",
     "ConversationProcessor",
     "conversation_id",
+    "conversation_scope",
     "feedback_data",
     "record_feedback",
     "set_conversation",

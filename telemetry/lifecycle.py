@@ -75,14 +75,17 @@ def shutdown(timeout: float = DEFAULT_TIMEOUT_SECONDS) -> bool:
         runtime = _runtime.current()
         _runtime.install(_runtime.Runtime(settings=runtime.settings))
     runtime.in_flight.stop()
-    timeout = timeout if _listens(runtime.settings.otlp_endpoint) else min(timeout, UNREACHABLE_SECONDS)
-    late = _run_all(_closers(runtime, timeout), timeout)
+    start = time.monotonic()
+    late = _run_all(_closers(runtime, timeout))
     if late:
-        _logger.warning(
-            "telemetry stopped after %.1f s without having sent all %s to %s",
-            timeout, " and ".join(late), runtime.settings.otlp_endpoint,
-        )  # fmt: skip
+        seconds = time.monotonic() - start
+        _logger.warning("telemetry stopped after %.1f s without having sent all %s", seconds, " and ".join(late))
     return not late
+
+
+def _patience(settings: Settings, signal: str, timeout: float) -> float:
+    """Return the seconds a signal may take: little where nothing listens, `timeout` where it is only slow."""
+    return timeout if _listens(providers.address_of(settings, signal)) else min(timeout, UNREACHABLE_SECONDS)
 
 
 def _listens(endpoint: str) -> bool:
@@ -142,23 +145,28 @@ def _metering(settings: Settings, resource: Resource) -> metrics.MeterProvider:
     return provider
 
 
-def _closers(runtime: _runtime.Runtime, timeout: float) -> dict[str, Callable[[], None]]:
-    closers: dict[str, Callable[[], None]] = {"errors": lambda: runtime.sentry.close(timeout)}
+def _closers(runtime: _runtime.Runtime, timeout: float) -> dict[str, tuple[Callable[[], None], float]]:
+    """Return what is to be closed, and the seconds each may take."""
+    closers: dict[str, tuple[Callable[[], None], float]] = {"errors": (lambda: runtime.sentry.close(timeout), timeout)}
     if isinstance(runtime.tracer_provider, TracerProvider):
-        closers["spans"] = runtime.tracer_provider.shutdown
+        seconds = _patience(runtime.settings, "traces", timeout)
+        closers["spans"] = (runtime.tracer_provider.shutdown, seconds)
     if isinstance(meters := runtime.meter_provider, MeterProvider):
-        closers["metrics"] = lambda: meters.shutdown(timeout * 1000)
+        seconds = _patience(runtime.settings, "metrics", timeout)
+        closers["metrics"] = (lambda: meters.shutdown(timeout * 1000), seconds)
     return closers
 
 
-def _run_all(closers: dict[str, Callable[[], None]], timeout: float) -> list[str]:
-    """Run all at once, each in a daemon thread; return the names of those not done within `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    threads = {name: threading.Thread(target=_quietly, args=(close,), daemon=True) for name, close in closers.items()}
+def _run_all(closers: dict[str, tuple[Callable[[], None], float]]) -> list[str]:
+    """Run all at once, each in a daemon thread; return the names of those not done within their own seconds."""
+    start = time.monotonic()
+    threads = {
+        name: threading.Thread(target=_quietly, args=(close,), daemon=True) for name, (close, _) in closers.items()
+    }
     for thread in threads.values():
         thread.start()
-    for thread in threads.values():
-        thread.join(max(0.0, deadline - time.monotonic()))
+    for name, thread in threads.items():
+        thread.join(max(0.0, start + closers[name][1] - time.monotonic()))
     return [name for name, thread in threads.items() if thread.is_alive()]
 
 

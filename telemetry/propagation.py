@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.propagators.textmap import CarrierT, Getter
 
-__all__ = ["TrustedPropagator", "inject_for", "resume_context", "save_context"]
+__all__ = ["TrustedPropagator", "inject_for", "links_to", "resume_context", "save_context"]
 
 _w3c = TraceContextTextMapPropagator()
 
@@ -58,11 +58,20 @@ def inject_for(host: str, headers: MutableMapping[str, str]) -> None:
         _w3c.inject(headers)
 
 
-def save_context() -> dict[str, str]:
-    """Return the current trace context as text, to store with something that goes on later; empty outside a trace."""
+def save_context(span: trace.Span | None = None) -> dict[str, str]:
+    """Return a trace context as text, to store with something that goes on later; empty outside a trace.
+
+    It is the current span's, or that of `span`.
+    """
     carrier: dict[str, str] = {}
-    _w3c.inject(carrier)
+    _w3c.inject(carrier, None if span is None else trace.set_span_in_context(span, Context()))
     return carrier
+
+
+def links_to(carrier: Mapping[str, str] | None) -> list[trace.Link]:
+    """Return a link to the span whose context was saved in `carrier`; none where it is empty or unreadable."""
+    origin = trace.get_current_span(_w3c.extract(dict(carrier or {}), Context())).get_span_context()
+    return [trace.Link(origin)] if origin.is_valid else []
 
 
 @contextmanager
@@ -71,7 +80,5 @@ def resume_context(carrier: Mapping[str, str] | None, name: str) -> Iterator[tra
 
     An empty or unreadable carrier gives a trace without a link; nothing is raised.
     """
-    origin = trace.get_current_span(_w3c.extract(dict(carrier or {}), Context())).get_span_context()
-    links = [trace.Link(origin)] if origin.is_valid else []
-    with current().tracer.start_as_current_span(name, context=Context(), links=links) as span:
+    with current().tracer.start_as_current_span(name, context=Context(), links=links_to(carrier)) as span:
         yield span

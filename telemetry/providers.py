@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from telemetry.settings import Settings
 
-__all__ = ["meter_provider", "metric_exporter", "resource", "span_exporter", "tracer_provider"]
+__all__ = ["address_of", "meter_provider", "metric_exporter", "resource", "span_exporter", "tracer_provider"]
 
 _CUMULATIVE: dict[type, AggregationTemporality] = dict.fromkeys(
     (Counter, Histogram, ObservableCounter, ObservableGauge, ObservableUpDownCounter, UpDownCounter),
@@ -142,8 +142,17 @@ def metric_exporter(settings: Settings) -> MetricExporter:
     return HTTPMetricExporter(endpoint=_endpoint(settings, "metrics"), preferred_temporality=_CUMULATIVE)
 
 
+def address_of(settings: Settings, signal: str) -> str:
+    """Return where `traces` or `metrics` go: the signal's own variable wins over the common one."""
+    return _own_endpoint(signal) or settings.otlp_endpoint
+
+
+def _own_endpoint(signal: str) -> str | None:
+    return os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
+
+
 def _endpoint(settings: Settings, signal: str) -> str | None:
     """Return the address to give the exporter; None where a variable of the signal's own decides."""
-    if os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"):
+    if _own_endpoint(signal):
         return None
     return settings.otlp_endpoint if settings.otlp_protocol == "grpc" else f"{settings.otlp_endpoint}/v1/{signal}"

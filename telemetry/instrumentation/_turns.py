@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
 from telemetry._guard import Guard
+from telemetry.propagation import links_to, save_context
 
 if TYPE_CHECKING:
+    from opentelemetry import trace
     from telegram.ext import Application
 
 __all__ = ["KEY", "previous_turn", "remember_turn"]
 
 KEY = "telemetry.turn"
-_w3c = TraceContextTextMapPropagator()
+TRACEPARENT = "traceparent"
 _reading, _writing = Guard("read the last turn"), Guard("keep this turn")
 
 
@@ -29,10 +27,8 @@ def previous_turn(application: Application[Any, Any, Any, Any, Any, Any], update
     with _reading:
         user = getattr(update, "effective_user", None)
         data = application.user_data.get(user.id) if user is not None else None
-        carrier = {"traceparent": data[KEY]} if isinstance(data, dict) and KEY in data else {}
-        origin = trace.get_current_span(_w3c.extract(carrier, Context())).get_span_context()
-        if origin.is_valid:
-            return [trace.Link(origin)]
+        if isinstance(data, dict) and KEY in data:
+            return links_to({TRACEPARENT: data[KEY]})
     return []
 
 
@@ -44,6 +40,4 @@ def remember_turn(application: Application[Any, Any, Any, Any, Any, Any], update
             return
         data = application.user_data[user.id]
         if isinstance(data, dict):
-            carrier: dict[str, str] = {}
-            _w3c.inject(carrier, trace.set_span_in_context(span, Context()))
-            data[KEY] = carrier["traceparent"]
+            data[KEY] = save_context(span)[TRACEPARENT]

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from telegram.ext import BaseHandler
 
-    from telemetry.catalog import Metric
-
 __all__ = [
+    "JobWork",
     "Pending",
+    "UpdateWork",
     "Work",
     "callbacks",
     "current_work",
@@ -32,6 +32,7 @@ __all__ = [
     "known_command",
     "message_type",
     "photo_size",
+    "status_of",
 ]
 
 current_work: ContextVar[Work | None] = ContextVar("telemetry_work", default=None)
@@ -85,15 +86,26 @@ class Work:
 
     def _finish(self) -> None:
         with _finishing, trace.use_span(self.span, end_on_exit=True):
-            labels = self._labels | {"status": self._status}
-            instruments = current().instruments
-            instruments.add(self._counter, 1, labels)
-            if "message_type" in labels:
-                instruments.record(catalog.TELEGRAM_MESSAGE_DURATION, time.perf_counter() - self._start, labels)
+            self._record(self._labels | {"status": self._status}, time.perf_counter() - self._start)
 
-    @property
-    def _counter(self) -> Metric:
-        return catalog.TELEGRAM_MESSAGES if "message_type" in self._labels else catalog.TELEGRAM_JOBS
+    def _record(self, labels: dict[str, str], seconds: float) -> None:
+        raise NotImplementedError
+
+
+class UpdateWork(Work):
+    """An update: counted as a message, with the time it took."""
+
+    def _record(self, labels: dict[str, str], seconds: float) -> None:
+        current().instruments.add(catalog.TELEGRAM_MESSAGES, 1, labels)
+        current().instruments.record(catalog.TELEGRAM_MESSAGE_DURATION, seconds, labels)
+
+
+class JobWork(Work):
+    """A run of a job."""
+
+    def _record(self, labels: dict[str, str], seconds: float) -> None:
+        del seconds
+        current().instruments.add(catalog.TELEGRAM_JOBS, 1, labels)
 
 
 class Pending:

@@ -155,5 +155,4 @@ def _pool_size(pool: AnyPool) -> list[tuple[float, dict[str, str]]]:
 
 
 def _in_use(pool: AnyPool) -> float:
-    stats = pool.get_stats()
-    return stats.get("pool_size", 0) - stats.get("pool_available", 0)
+    return sum(count for count, labels in _pool_size(pool) if labels["state"] == "in_use")

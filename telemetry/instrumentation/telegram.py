@@ -28,7 +28,7 @@ from telemetry.instrumentation import _updates
 from telemetry.instrumentation._bot_api import Bots, wrap_request
 from telemetry.instrumentation._handle import Handle, Shared, patch_all
 from telemetry.instrumentation._turns import previous_turn, remember_turn
-from telemetry.instrumentation._updates import Pending, Work, current_work
+from telemetry.instrumentation._updates import JobWork, Pending, UpdateWork, Work, current_work
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -102,7 +102,7 @@ def _wrap_update(process_update: Callable[..., Awaitable[None]]) -> Callable[...
             "messaging.message.id": str(getattr(update, "update_id", "")),
             "telegram.message_type": kind,
         }
-        work = Work("telegram.update", {"message_type": kind}, attributes, previous_turn(application, update))
+        work = UpdateWork("telegram.update", {"message_type": kind}, attributes, previous_turn(application, update))
         remember_turn(application, update, work.span)
         return await _run(work, lambda: process_update(application, update), update)
 
@@ -114,15 +114,15 @@ def _wrap_job(run: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
         if application not in _applications:
             return await run(job, application)
         name = _updates.function_name(job.callback)
-        work = Work(f"telegram.job.{name}", {"job": name}, {"messaging.system": "telegram"})
-        return await _run(work, lambda: _run_job(job, application, run), None)
+        work = JobWork(f"telegram.job.{name}", {"job": name}, {"messaging.system": "telegram"})
+        return await _run(work, lambda: _tracked(name, run(job, application)), None)
 
     return run_observed
 
 
-async def _run_job(job: Job[Any], application: AnyApplication, run: Callable[..., Awaitable[None]]) -> None:
-    with current().in_flight.track("job", _updates.function_name(job.callback)):
-        await run(job, application)
+async def _tracked(name: str, run: Awaitable[None]) -> None:
+    with current().in_flight.track("job", name):
+        await run
 
 
 async def _run(work: Work, process: Callable[[], Awaitable[None]], update: object) -> None:
@@ -213,8 +213,10 @@ def _describe_conversation(update: object) -> None:
 
 
 def _describe_handler(handler: AnyHandler, update: object) -> None:
-    _describe_user(update)
     with _describing:
+        user = getattr(update, "effective_user", None)
+        if user is not None:  # on the span only: what the application has told Sentry of the user since stays
+            trace.get_current_span().set_attribute("user.id", str(user.id))
         if size := _updates.photo_size(update):
             trace.get_current_span().set_attribute("photo_size", size)
         if command := _updates.known_command(handler, update):
