@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +21,7 @@ from telemetry.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from http.server import BaseHTTPRequestHandler
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -85,6 +90,22 @@ def _key(point: Any) -> tuple[str, ...]:
 
 def _value(point: Any) -> float:
     return float(point.value if hasattr(point, "value") else point.count)
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without what would set up telemetry."""
+    prefixes = ("OTEL_", "SENTRY_", "ENABLE_", "TELEMETRY_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+
+
+@contextmanager
+def http_server(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve on a free loopback port until the block is left; gives `HOST:PORT`."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture

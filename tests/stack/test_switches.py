@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import httpx
 import pytest
 
 from stack.settings import ROOT
+from tests.conftest import clean_environment
 from tests.stack.conftest import Pipeline
 from tests.stack.stack_helpers import free_ports
 
@@ -27,9 +27,8 @@ def api(pipeline: Pipeline, data: Path, **environ: str) -> Iterator[tuple[httpx.
     """The health agent's API as its own process, without the model providers."""
     port = free_ports(["API_PORT"])["API_PORT"]
     environment = pipeline.environ | environ | {"API_PORT": port, "STACK_DATA_DIR": str(data)}
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "SENTRY_", "ENABLE_", "TELEMETRY_"))}
     command = [sys.executable, "-m", "examples.health_agent", "api"]
-    process = subprocess.Popen(command, cwd=ROOT, env=clean | environment)
+    process = subprocess.Popen(command, cwd=ROOT, env=clean_environment() | environment)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
             wait_until_healthy(client, process)

@@ -20,6 +20,10 @@ def test_user_and_tags_stand_on_the_current_span(recorded: Recorded) -> None:
     assert "anna" not in recorded.span("turn").to_json()
 
 
+def test_a_set_up_has_one_tracer(recorded: Recorded) -> None:
+    assert telemetry.get_tracer() is telemetry.get_tracer()
+
+
 def test_outside_a_request_nothing_fails(recorded: Recorded) -> None:
     telemetry.set_user_context("7")
     telemetry.set_tag("plan", "pro")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
 import time
 
 import pytest
+
+from tests.conftest import clean_environment
 
 NOWHERE = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
 WORK = """
@@ -28,9 +29,9 @@ print(recording, round(time.monotonic() - start, 1))
 
 
 def run(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "SENTRY_", "ENABLE_", "TELEMETRY_"))}
     command = [sys.executable, "-W", "error", "-c", code]
-    return subprocess.run(command, env=clean | environ, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    environment = clean_environment() | environ
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
@@ -50,6 +51,14 @@ def test_a_collector_that_accepts_and_never_answers_holds_nobody_longer_than_the
     recording, seconds = done.stdout.split()
     assert (done.returncode, recording) == (0, "True")
     assert 1.9 <= float(seconds) <= 2.3
+
+
+def test_a_signals_own_address_decides_how_long_it_is_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as black_hole:
+        slow = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{black_hole.getsockname()[1]}/v1/traces"}
+        done = run(WORK % "telemetry.shutdown(2.0)", **NOWHERE, **slow)
+    assert done.returncode == 0
+    assert 1.9 <= float(done.stdout.split()[1]) <= 2.3
 
 
 def test_an_application_that_forgets_to_stop_it_still_exits_in_time() -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+
+from tests.conftest import clean_environment, http_server
 
 Item = dict[str, Any]
 
@@ -76,16 +76,12 @@ class Store(BaseHTTPRequestHandler):
 @pytest.fixture
 def dsn() -> Iterator[str]:
     Store.items = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Store)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield f"http://key@127.0.0.1:{server.server_port}/1"
-    server.shutdown()
-    server.server_close()
+    with http_server(Store) as address:
+        yield f"http://key@{address}/1"
 
 
 def run(dsn: str, *paths: str, **environ: str) -> tuple[list[Item], list[Item]]:
     """Request the paths from the application; return the events and the transactions that were sent."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "SENTRY_", "ENABLE_", "TELEMETRY_"))}
     environ = {
         "SENTRY_DSN": dsn,
         "GIT_SHA": "abc123",
@@ -93,7 +89,7 @@ def run(dsn: str, *paths: str, **environ: str) -> tuple[list[Item], list[Item]]:
         "OTEL_TRACES_EXPORTER": "none",
     } | environ
     command = [sys.executable, "-W", "error", "-c", APPLICATION, *paths]
-    subprocess.run(command, env=clean | environ, check=True, timeout=60)  # noqa: S603
+    subprocess.run(command, env=clean_environment() | environ, check=True, timeout=60)  # noqa: S603
     events = [item for item in Store.items if item["item"] == "event"]
     return events, [item for item in Store.items if item["item"] == "transaction"]
 

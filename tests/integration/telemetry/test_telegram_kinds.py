@@ -198,6 +198,19 @@ async def test_each_handler_group_has_a_span_and_the_update_is_one(
     assert recorded.metrics()["telegram.messages"] == {("text", "error"): 1}
 
 
+async def test_what_the_application_says_of_its_user_outlives_the_next_handler(
+    application: AnyApplication, recorded: Recorded
+) -> None:
+    async def name_user(update: object, _: Context) -> None:
+        telemetry.set_user_context("7", "anna")
+
+    application.add_handler(TypeHandler(Update, name_user), 0)
+    application.add_handler(TypeHandler(Update, fail), 1)
+    await process(application)
+    assert recorded.sentry.user == {"id": "7", "username": "anna"}
+    assert dict(recorded.span("telegram.fail").attributes or {})["user.id"] == "7"
+
+
 async def test_a_conversations_steps_are_named_by_their_own_functions(
     application: AnyApplication, recorded: Recorded
 ) -> None:
