@@ -35,6 +35,7 @@ from telemetry.catalog import CATALOG
 from telemetry.conversation import ConversationProcessor
 from telemetry.redaction import clean_span
 from telemetry.sampling import sampler
+from telemetry.zero_points import ZeroPointExporter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,8 +101,12 @@ def meter_provider(
     """Record the catalog's metrics and nothing else; `readers` replaces the periodic OTLP export."""
     if readers is None:
         otlp = settings.metrics_exporter == "otlp"
-        readers = [PeriodicExportingMetricReader(metric_exporter(settings))] if otlp else []
+        readers = [PeriodicExportingMetricReader(_zero_points(settings))] if otlp else []
     return MeterProvider(readers, resource, shutdown_on_exit=False, views=_views())
+
+
+def _zero_points(settings: Settings) -> MetricExporter:
+    return ZeroPointExporter(metric_exporter(settings), _CUMULATIVE)
 
 
 def _views() -> list[View]:
