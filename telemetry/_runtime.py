@@ -8,7 +8,9 @@ from functools import cached_property
 from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
 from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
 
+from telemetry.engagement import Engagement
 from telemetry.in_flight import InFlight
+from telemetry.instrumentation._handle import Handle
 from telemetry.instruments import Instruments
 from telemetry.sentry import Sentry
 from telemetry.settings import Settings
@@ -28,11 +30,23 @@ class Runtime:
     instruments: Instruments = field(default_factory=Instruments)
     sentry: Sentry = field(default_factory=Sentry)
     in_flight: InFlight = field(default_factory=InFlight)
+    logs: Handle = field(default_factory=Handle)
 
     @cached_property
     def tracer(self) -> Tracer:
         """The tracer of this package's own spans; a provider makes a new one for each that asks."""
         return self.tracer_provider.get_tracer(NAME)
+
+    @cached_property
+    def engagement(self) -> Engagement:
+        """Who wrote how often in the window that runs."""
+        return Engagement(self.instruments, self.settings.engagement_window_seconds)
+
+    def stop(self) -> None:
+        """End what runs beside the application, and record what was held back; exporters go on."""
+        self.in_flight.stop()
+        self.engagement.flush()
+        self.logs.close()
 
     def __post_init__(self) -> None:
         self.in_flight.observe(self.instruments)

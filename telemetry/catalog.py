@@ -172,6 +172,11 @@ TELEGRAM_FEEDBACK = register(Metric(
     labels=(Label("rating", ("up", "down")),),
     query="sum by (rating) (increase(telegram_feedback_total[1d]))",
 ))  # fmt: skip
+TELEGRAM_MESSAGES_PER_USER = register(Metric(
+    "telegram.messages.per.user", "histogram", "{message}", "Messages a user wrote in an hour in which they wrote.",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200),
+    query="histogram_quantile(0.5, sum by (le) (increase(telegram_messages_per_user_bucket[1d])))",
+))  # fmt: skip
 WORK_IN_FLIGHT = register(Metric(
     "work.in.flight", "updowncounter", "{item}", "Handlers, jobs and agent runs that have begun and not ended.",
     labels=(WORK_KIND, WORK_NAME),

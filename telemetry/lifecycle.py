@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from telemetry import _guard, _runtime, providers
 from telemetry._parse import address
 from telemetry.instruments import Instruments
+from telemetry.logs import correlate_logs
 from telemetry.process import observe_process
 from telemetry.propagation import TrustedPropagator
 from telemetry.sentry import Sentry
@@ -74,7 +75,7 @@ def shutdown(timeout: float = DEFAULT_TIMEOUT_SECONDS) -> bool:
         atexit.unregister(shutdown)
         runtime = _runtime.current()
         _runtime.install(_runtime.Runtime(settings=runtime.settings))
-    runtime.in_flight.stop()
+    runtime.stop()
     start = time.monotonic()
     late = _run_all(_closers(runtime, timeout))
     if late:
@@ -124,7 +125,8 @@ def _build(settings: Settings) -> _runtime.Runtime:
     tracing, meters = _tracing(settings, resource, sentry), _metering(settings, resource)
     instruments = Instruments(meters.get_meter(_runtime.NAME))
     observe_process(instruments)
-    return _runtime.Runtime(settings, tracing, meters, instruments, sentry)
+    logs = correlate_logs(settings.service_name)
+    return _runtime.Runtime(settings, tracing, meters, instruments, sentry, logs=logs)
 
 
 def _tracing(settings: Settings, resource: Resource, sentry: Sentry) -> trace.TracerProvider:

@@ -217,6 +217,10 @@ class Settings:
         accepts="a number of seconds above 0",
         meaning="Fetching updates must have failed this long before it is reported as an error.",
     )
+    engagement_window_seconds: float = _variable(
+        "TELEMETRY_ENGAGEMENT_WINDOW", default=3600.0, parse=_parse.positive,
+        accepts="a number of seconds above 0", meaning="The time within which the messages of each user are counted.",
+    )  # fmt: skip
     runtime_interval_seconds: float = _variable(
         "TELEMETRY_RUNTIME_INTERVAL", default=60.0, parse=_parse.positive,
         accepts="a number of seconds above 0", meaning="How often active users and database size are read.",

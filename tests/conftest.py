@@ -121,6 +121,6 @@ def record(settings: Settings) -> Iterator[Recorded]:
     _runtime.install(recording.runtime)
     _guard.set_strict(True)
     yield recording
-    recording.runtime.in_flight.stop()
+    recording.runtime.stop()
     _guard.set_strict(False)
     _runtime.install(before)

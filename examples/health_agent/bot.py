@@ -18,11 +18,12 @@ from .settings import Settings
 from .turn import SERVICES, Bot, Context, Services, Turn, begin
 from .vision import analyze_food
 
-__all__ = ["build", "handle_message", "handle_photo", "handle_undo", "handle_voice", "run"]
+__all__ = ["build", "handle_feedback", "handle_message", "handle_photo", "handle_undo", "handle_voice", "run"]
 
 LOG = logging.getLogger(__name__)
 BUSY = "I have too much to do just now. Please write again in a minute."
 SORRY = "Sorry, something went wrong on my side. It has been noted."
+THANKS = "Thank you for telling me."
 REMEMBERED_TURNS = 3
 
 
@@ -61,7 +62,14 @@ async def _answer(turn: Turn, context: Context, text: str, *, source: str) -> No
         return await turn.reply(BUSY)
     memory[:] = [*memory, answer][-REMEMBERED_TURNS:]
     telemetry.set_tag("model", answer.model)
-    return await turn.reply(answer.text)
+    return await turn.reply(answer.text, reply_markup=_feedback_buttons())
+
+
+def _feedback_buttons() -> InlineKeyboardMarkup:
+    """Return buttons that know the trace of the answer they stand below."""
+    signs = {"up": "👍", "down": "👎"}
+    buttons = [InlineKeyboardButton(sign, callback_data=telemetry.feedback_data(r)) for r, sign in signs.items()]
+    return InlineKeyboardMarkup([buttons])
 
 
 async def handle_photo(update: Update, context: Context) -> None:
@@ -79,6 +87,16 @@ async def handle_photo(update: Update, context: Context) -> None:
     ids = ",".join(str(entry.id) for entry in stored)[:60]
     undo = InlineKeyboardMarkup([[InlineKeyboardButton("Undo", callback_data=ids)]])
     return await turn.reply("\n".join(["Logged:", *lines]), reply_markup=undo)
+
+
+async def handle_feedback(update: Update, context: Context) -> None:
+    """Note what the user thinks of an answer."""
+    turn = await begin(update, context, "feedback_pressed")
+    if (query := update.callback_query) is None:
+        return
+    telemetry.record_feedback(query.data)
+    await query.answer()
+    await turn.reply(THANKS)
 
 
 async def handle_undo(update: Update, context: Context) -> None:
@@ -124,6 +142,7 @@ def _add_handlers(application: Bot) -> None:
     application.add_handler(MessageHandler(filters.TEXT & ~filters.COMMAND, handle_message))
     application.add_handler(MessageHandler(filters.PHOTO, handle_photo))
     application.add_handler(MessageHandler(filters.VOICE, handle_voice))
+    application.add_handler(CallbackQueryHandler(handle_feedback, pattern=r"^fb:"))
     application.add_handler(CallbackQueryHandler(handle_undo))
     application.add_error_handler(apologise)
 

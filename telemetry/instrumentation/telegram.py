@@ -203,6 +203,7 @@ def _describe_user(update: object) -> None:
         user = getattr(update, "effective_user", None)
         if user is not None:
             set_user_context(str(user.id))
+            current().engagement.note(str(user.id))
 
 
 def _describe_conversation(update: object) -> None:

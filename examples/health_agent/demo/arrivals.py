@@ -61,6 +61,12 @@ class Arrived:
         roots = ((trace, trace.roots()[0]) for trace in self.traces)
         return [trace for trace, root in roots if root.name == "reminders.send" and asked & set(root.links)]
 
+    def judged_answers(self) -> int:
+        """Return how many presses of a feedback button are linked to an answer's trace."""
+        answered = {trace.trace_id for trace in self.update_traces()}
+        presses = (span for trace in self.traces for span in trace.named("feedback"))
+        return sum(bool(answered & set(press.links)) for press in presses)
+
     def photo_trace(self) -> Trace | None:
         """Return the trace of a photo that was analysed and stored without an error."""
         return next((trace for trace in self.traces if _is_good_photo(trace)), None)
@@ -159,6 +165,7 @@ def compare(sent: Sent, ledgers: "Ledgers", arrived: Arrived) -> list[Row]:
     rows.append(Row("Traces of updates", "Jaeger", sent.updates.total(), len(arrived.update_traces())))
     rows.append(Row("Traces of HTTP requests", "Jaeger", sent.http.total(), len(arrived.request_traces())))
     rows.append(Row("Reminders, linked to their update", "Jaeger", sent.reminders, len(arrived.reminder_traces())))
+    rows.append(Row("Feedback, linked to its answer", "Jaeger", sent.judged, arrived.judged_answers()))
     rows.append(Row("Error events", "Sentry", sent.error_events, len(arrived.events)))
     return rows
 

@@ -48,7 +48,11 @@ PLATE_TO_UNDO = PLATES[0]
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to send. `fails`: the application is expected to fail; `reported`: it handles an error it records."""
+    """One thing to send.
+
+    `fails`: the application is expected to fail; `reported`: it handles an error it records; `judges`: it is the press
+    of a feedback button, whose number is the content.
+    """
 
     at: float
     kind: Kind
@@ -56,6 +60,7 @@ class Step:
     content: Any = None
     fails: bool = False
     reported: bool = False
+    judges: bool = False
     then: tuple["Step", ...] = field(default=())
 
 
@@ -115,6 +120,11 @@ def _undone_photo(chance: random.Random, at: float) -> Step:
     return Step(at, "photo", user, PLATE_TO_UNDO, then=(Step(0, "other", user),))
 
 
+def _judged_text(chance: random.Random, at: float) -> Step:
+    user, button = _user(chance), chance.choice((0, 0, 1))
+    return Step(at, "text", user, chance.choice(TEXTS), then=(Step(0, "other", user, button, judges=True),))
+
+
 def _failing_photo(chance: random.Random, at: float) -> Step:
     return Step(at, "photo", _user(chance), chance.choice(("#malformed", "#servererror")), fails=True)
 
@@ -141,6 +151,7 @@ def _busy_http(_chance: random.Random, at: float) -> Step:
 _TABLE: tuple[tuple[int, Callable[[random.Random, float], Step]], ...] = (
     (40, _text(*TEXTS)),
     (10, _text(*COMPLEX)),
+    (8, _judged_text),
     (2, _text("Hello? #overloaded", "What now? #ratelimited", reported=True)),
     (2, _text("Are you there? #servererror", fails=True)),
     (20, _command),

@@ -33,6 +33,7 @@ class Sent:
     requests_failed: int = 0
     errors_handled: int = 0
     reminders: int = 0
+    judged: int = 0
     unanswered: list[str] = field(default_factory=list)
 
     @property
@@ -93,6 +94,7 @@ class Traffic:
         self.sent.updates[step.kind, "error" if step.fails else "success"] += 1
         self.sent.handlers_failed += step.fails
         self.sent.errors_handled += step.reported
+        self.sent.judged += step.judges
 
     async def _post(self, body: dict[str, Any]) -> None:
         response = await self._http.post(f"{self.telegram_url}/control/updates", json=body)
@@ -124,5 +126,5 @@ def _body(step: Step) -> dict[str, Any]:
     if step.kind == "voice":
         return head | {"kind": "voice", "data": base64.b64encode(ogg(step.content)).decode()}
     if step.kind == "other":
-        return head | {"kind": "press"}
+        return head | {"kind": "press", "button": step.content or 0}
     return head | {"kind": "text", "text": step.content}

@@ -159,7 +159,7 @@ class Control:
 
     async def _press(self, person: Person, body: Json) -> int:
         message = next(m for m in reversed(self.chats.sent[person.id]) if "reply_markup" in m)
-        data = message["reply_markup"]["inline_keyboard"][0][0]["callback_data"]
+        data = message["reply_markup"]["inline_keyboard"][0][body.get("button", 0)]["callback_data"]
         head = {"id": str(message["message_id"]), "chat_instance": str(person.id), "from": person.as_user()}
         return await self.chats.receive(callback_query=head | {"message": message, "data": body.get("text") or data})
 

@@ -25,6 +25,11 @@ async def test_what_was_eaten_is_looked_up_and_stored(agent: Agent) -> None:
     assert rows == [("Apples, raw, with skin", 78.0, "text")]
 
 
+async def test_an_answer_can_be_judged(agent: Agent) -> None:
+    await agent.say(16, "hello")
+    assert await agent.press(16) == "Thank you for telling me."
+
+
 async def test_the_conversation_is_remembered(agent: Agent) -> None:
     await agent.say(3, "I ate a banana")
     assert "I looked at your entries" in await agent.say(3, "Why am I hungry? Suggest a plan")
