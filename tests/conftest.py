@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from telemetry import _guard, _runtime, providers
@@ -48,16 +48,18 @@ class RecordingSentry(Sentry):
 class Recorded:
     """A set-up whose spans and metrics stay in memory."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, exporter: SpanExporter | None = None, sentry: Sentry | None = None) -> None:
         self._spans = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
         resource = providers.resource(settings)
         traces = providers.tracer_provider(replace(settings, traces_exporter="none"), resource)
-        traces.add_span_processor(SimpleSpanProcessor(providers.RedactingExporter(self._spans)))
+        traces.add_span_processor(SimpleSpanProcessor(providers.RedactingExporter(exporter or self._spans)))
+        if sentry is not None:
+            traces.add_span_processor(sentry.span_processor())
         meters = providers.meter_provider(settings, resource, [self._reader])
         self.sentry = RecordingSentry()
         instruments = Instruments(meters.get_meter("telemetry"))
-        self.runtime = _runtime.Runtime(settings, traces, meters, instruments, self.sentry)
+        self.runtime = _runtime.Runtime(settings, traces, meters, instruments, sentry or self.sentry)
 
     @property
     def spans(self) -> list[ReadableSpan]:
@@ -114,10 +116,12 @@ def recorded() -> Iterator[Recorded]:
     yield from record(Settings())
 
 
-def record(settings: Settings) -> Iterator[Recorded]:
-    """Put a recording set-up in force for the length of a test."""
+def record(
+    settings: Settings, exporter: SpanExporter | None = None, sentry: Sentry | None = None
+) -> Iterator[Recorded]:
+    """Put a recording set-up in force for the length of a test; `exporter` and `sentry` stand for what is in memory."""
     before = _runtime.current()
-    recording = Recorded(settings)
+    recording = Recorded(settings, exporter, sentry)
     _runtime.install(recording.runtime)
     _guard.set_strict(True)
     yield recording

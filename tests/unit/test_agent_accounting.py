@@ -8,14 +8,17 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from pydantic_ai import Agent, ModelRetry, RunContext
-from pydantic_ai.exceptions import AgentRunError
+from pydantic_ai.exceptions import AgentRunError, ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.models import Model
+from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 from pydantic_ai.usage import RequestUsage, RunUsage
 
@@ -36,6 +39,7 @@ class Ledger:
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float = 0.0
+    ways: Counter[str] = field(default_factory=Counter)
 
     def usage(self, model: str) -> RequestUsage:
         """Report the usage of one answer."""
@@ -44,8 +48,19 @@ class Ledger:
         self.input_tokens += found.input_tokens
         self.output_tokens += found.output_tokens
         self.unknown += model == UNKNOWN
-        self.cost += 0 if model == UNKNOWN else found.input_tokens * 3e-6 + found.output_tokens * 15e-6
+        self.price(model, found)
         return found
+
+    def price(self, model: str, found: RequestUsage | RunUsage) -> None:
+        """Add the list price of an answer."""
+        self.cost += 0 if model == UNKNOWN else found.input_tokens * 3e-6 + found.output_tokens * 15e-6
+
+    def add_stream(self, model: str, usage: RunUsage) -> None:
+        """Add what the answers of a streamed run used, as pydantic-ai itself summed it."""
+        self.unknown += usage.requests * (model == UNKNOWN)
+        self.input_tokens += usage.input_tokens
+        self.output_tokens += usage.output_tokens
+        self.price(model, usage)
 
 
 def model_of(ledger: Ledger, name: str) -> FunctionModel:
@@ -62,9 +77,27 @@ def model_of(ledger: Ledger, name: str) -> FunctionModel:
     return FunctionModel(answer, model_name=name)
 
 
+def streaming_model_of(ledger: Ledger, name: str) -> FunctionModel:
+    """A model that answers word by word, with a tool call before it as chance has it."""
+
+    async def answer(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str | dict[int, DeltaToolCall]]:
+        if ledger.chance.random() < 0.08:
+            raise RuntimeError("overloaded")
+        if len(messages) < 4 and ledger.chance.random() < 0.5:
+            yield {0: DeltaToolCall(info.function_tools[0].name, "{}", tool_call_id="1")}
+            return
+        for word in ("one ", "two ", "three ", "four "):
+            yield word
+
+    return FunctionModel(stream_function=answer, model_name=name)
+
+
 def agent_of(ledger: Ledger) -> Agent[object, str]:
     name = ledger.chance.choice([KNOWN, KNOWN, UNKNOWN])
-    agent = Agent(model_of(ledger, name), name="coach", retries=1)
+    model: Model = model_of(ledger, name)
+    if ledger.chance.random() < 0.2:  # a provider that refuses, and the one that is asked instead
+        model = FallbackModel(FunctionModel(refuse, model_name="busy"), model)
+    agent = Agent(model, name="coach", retries=1)
     helper = Agent(model_of(ledger, KNOWN), name="helper")
 
     @agent.tool_plain
@@ -77,7 +110,51 @@ def agent_of(ledger: Ledger) -> Agent[object, str]:
     async def delegate(ctx: RunContext[object]) -> str:
         return (await helper.run("help", usage=ctx.usage)).output
 
+    @agent.output_validator
+    def check(output: str) -> str:
+        if ledger.chance.random() < 0.1:
+            raise ModelRetry("not like this")
+        return output
+
     return agent
+
+
+def refuse(_: list[ModelMessage], __: AgentInfo) -> ModelResponse:
+    raise ModelHTTPError(529, "busy")
+
+
+async def run(ledger: Ledger) -> None:
+    """Run an agent to its end."""
+    ledger.ways["run"] += 1
+    await agent_of(ledger).run("go")
+
+
+async def run_stream(ledger: Ledger) -> None:
+    """Stream an answer and read it to its end, break it off, fail while reading, or be cancelled."""
+    name, usage = ledger.chance.choice([KNOWN, UNKNOWN]), RunUsage()
+    agent = Agent(streaming_model_of(ledger, name), name="coach")
+    agent.tool_plain(look_up)
+    way = ledger.chance.choice(["read to its end", "broken off", "failed", "cancelled"])
+    ledger.ways[way] += 1
+    try:
+        await read_stream(agent, usage, way)
+    finally:
+        ledger.add_stream(name, usage)
+
+
+def look_up() -> str:
+    return "found"
+
+
+async def read_stream(agent: Agent[None, str], usage: RunUsage, way: str) -> None:
+    async with agent.run_stream("go", usage=usage) as result:
+        async for _ in result.stream_text(delta=True, debounce_by=None):
+            if way == "broken off":
+                break
+            if way == "failed":
+                raise RuntimeError("reader")
+            if way == "cancelled":
+                raise asyncio.CancelledError
 
 
 async def test_tokens_and_cost_are_what_the_models_reported(recorded: Recorded) -> None:
@@ -86,11 +163,12 @@ async def test_tokens_and_cost_are_what_the_models_reported(recorded: Recorded) 
     with telemetry.instrument_pydantic_ai():
         for _ in range(RUNS):
             try:
-                await agent_of(ledger).run("go")
-            except (RuntimeError, AgentRunError):
+                await ledger.chance.choice([run, run, run_stream])(ledger)
+            except (RuntimeError, AgentRunError, asyncio.CancelledError, ExceptionGroup):
                 failed += 1
     tokens = recorded.metrics()["agent.token.usage"]
-    assert 0 < failed < RUNS
+    assert 0 < failed < RUNS == ledger.ways.total()
+    assert len(ledger.ways) == 5
     assert sum(value for key, value in tokens.items() if key[-1] == "input") == ledger.input_tokens
     assert sum(value for key, value in tokens.items() if key[-1] == "output") == ledger.output_tokens
     assert sum(recorded.metrics()["agent.cost.usd"].values()) == pytest.approx(ledger.cost)
@@ -107,19 +185,8 @@ async def pieces(_: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str | 
 async def test_a_stream_is_counted_once_with_what_had_come(recorded: Recorded, way: str) -> None:
     agent = Agent(FunctionModel(stream_function=pieces, model_name=KNOWN), name="coach")
     usage = RunUsage()
-
-    async def read() -> None:
-        async with agent.run_stream("go", usage=usage) as result:
-            async for _ in result.stream_text(delta=True, debounce_by=None):
-                if way == "broken off":
-                    break
-                if way == "failed":
-                    raise ValueError("reader")
-                if way == "cancelled":
-                    raise asyncio.CancelledError
-
-    with telemetry.instrument_pydantic_ai(), suppress(ValueError, asyncio.CancelledError):
-        await read()
+    with telemetry.instrument_pydantic_ai(), suppress(RuntimeError, asyncio.CancelledError):
+        await read_stream(agent, usage, way)
     tokens = recorded.metrics()["agent.token.usage"]
     assert tokens[KNOWN, "other", "input"] == usage.input_tokens > 0
     assert tokens[KNOWN, "other", "output"] == usage.output_tokens > 0
