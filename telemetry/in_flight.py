@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -110,7 +110,7 @@ class InFlight:
             item.recorded = True
             if self._tracer is not None and item.span.is_recording():
                 context = trace.set_span_in_context(item.span, Context())
-                attributes = {"work.kind": item.kind, "work.name": item.name}
+                attributes = {"work.kind": item.kind, "work.name": item.name} | _inherited(item.span)
                 record = self._tracer.start_span(
                     f"{item.name} started", context, attributes=attributes, start_time=item.started_at
                 )
@@ -128,6 +128,12 @@ class InFlight:
         for item in list(self._items.values()):
             ages[item.key] = max(ages[item.key], now - item.since)
         return [(age, _labels(key)) for key, age in ages.items()]
+
+
+def _inherited(span: trace.Span) -> dict[str, Any]:
+    """Return whose work it is: the watcher's thread has no context to take that from."""
+    attributes = getattr(span, "attributes", None) or {}
+    return {key: attributes[key] for key in ("gen_ai.conversation.id", "user.id") if key in attributes}
 
 
 def _labels(key: tuple[str, str]) -> dict[str, str]:

@@ -118,7 +118,8 @@ class Audit(SpanExporter, logging.Handler):
         expected = sorted([*EVERY, *ENDINGS[ending_of(number)].spans])
         self.done += 1
         self._one_more.set()
-        self.faults["incomplete"] += sorted(span.name for span in spans) != expected
+        names = sorted(span.name for span in spans if not span.name.endswith(" started"))  # what took over 5 s says so
+        self.faults["incomplete"] += names != expected
         chats = {(span.attributes or {}).get(ATTRIBUTE) for span in spans}
         self.faults["another's span"] += chats != {conversation_id(f"telegram:{user}")}
         self.faults["another's user"] += {(s.attributes or {}).get("user.id", str(user)) for s in spans} != {str(user)}

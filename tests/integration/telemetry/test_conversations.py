@@ -171,6 +171,17 @@ async def test_work_that_takes_long_leaves_a_record_in_its_trace_before_it_ends(
         assert dict(started.attributes or {}) == {"work.kind": "agent", "work.name": "coach"}
 
 
+async def test_the_record_tells_whose_work_it_is() -> None:
+    for recorded in record(Settings(start_record_after_seconds=0.1)):
+        with telemetry.get_tracer().start_as_current_span("run"):
+            telemetry.set_user_context("7")
+            telemetry.set_conversation("chat")
+            with _runtime.current().in_flight.track("agent", "coach"):
+                await asyncio.sleep(0.3)
+        started, run = attributes(recorded.span("coach started")), attributes(recorded.span("run"))
+        assert (started["user.id"], started[ID]) == (run["user.id"], run[ID])
+
+
 async def test_quick_work_leaves_no_record(recorded: Recorded) -> None:
     with _runtime.current().in_flight.track("agent", "coach"):
         await asyncio.sleep(0.05)
