@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
 __all__ = [
+    "Network",
     "address",
     "boolean",
     "dsn",
@@ -12,12 +14,15 @@ __all__ = [
     "host_table",
     "hosts",
     "name",
+    "networks",
     "one_of",
     "patterns",
     "positive",
     "ratio",
     "secret",
 ]
+
+Network = IPv4Network | IPv6Network
 
 _BOOLEANS = {
     "true": True, "1": True, "yes": True, "on": True,
@@ -114,6 +119,11 @@ def host_table(text: str) -> dict[str, str]:
             raise ValueError(item)
         table[host] = service
     return table
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Read a list of IP addresses and networks."""
+    return tuple(ip_network(item) for item in _items(text))
 
 
 def patterns(text: str) -> tuple[str, ...]:

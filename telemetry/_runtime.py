@@ -8,6 +8,7 @@ from functools import cached_property
 from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
 from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
 
+from telemetry import sampling
 from telemetry.engagement import Engagement
 from telemetry.in_flight import InFlight
 from telemetry.instrumentation._handle import Handle
@@ -38,6 +39,19 @@ class Runtime:
         return self.tracer_provider.get_tracer(NAME)
 
     @cached_property
+    def tracing(self) -> bool:
+        """Whether spans are recorded at all."""
+        return not isinstance(self.tracer_provider, NoOpTracerProvider)
+
+    @cached_property
+    def _bound(self) -> int:
+        return sampling.bound(self.settings)
+
+    def keeps_trace(self, trace_id: int) -> bool:
+        """Tell whether a trace of this id is recorded."""
+        return sampling.kept(trace_id, self._bound)
+
+    @cached_property
     def engagement(self) -> Engagement:
         """Who wrote how often in the window that runs."""
         return Engagement(self.instruments, self.settings.engagement_window_seconds)
@@ -50,7 +64,7 @@ class Runtime:
 
     def __post_init__(self) -> None:
         self.in_flight.observe(self.instruments)
-        if not isinstance(self.tracer_provider, NoOpTracerProvider):
+        if self.tracing:
             self.in_flight.watch(self.tracer, self.settings.start_record_after_seconds)
 
 

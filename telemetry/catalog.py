@@ -116,6 +116,12 @@ HTTP_REQUEST_DURATION = register(Metric(
     buckets=(0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0),
     query="histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket[5m])))",
 ))  # fmt: skip
+HTTP_STREAM_DURATION = register(Metric(
+    "http.stream.duration", "histogram", "s", "How long streams, server-sent events and WebSockets were open.",
+    labels=(Label("kind", ("stream", "sse", "websocket")), ENDPOINT),
+    buckets=(1, 5, 15, 60, 300, 900, 3600),
+    query="sum by (kind, endpoint) (rate(http_stream_duration_seconds_count[5m]))",
+))  # fmt: skip
 TELEGRAM_MESSAGES = register(Metric(
     "telegram.messages", "counter", "{message}", "Telegram updates the bot has handled.",
     labels=(MESSAGE_TYPE, ENDING),

@@ -14,6 +14,7 @@ from opentelemetry import trace
 from telemetry import catalog
 from telemetry._guard import Guard
 from telemetry._runtime import current
+from telemetry.entry import current_entry, describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,20 +30,21 @@ __all__ = [
 ]
 
 _COUNTED, _CAPTURED = "_telemetry_counted", "_telemetry_captured"
+EVENT_ID = "sentry.event_id"
 _describing = Guard("describe the current request")
 
 
 def set_user_context(user_id: str, username: str | None = None) -> None:
     """Name the user of this request or update on its span (`user.id`) and on its errors."""
     with _describing:
-        trace.get_current_span().set_attribute("user.id", user_id)
+        describe("user.id", user_id)
         current().sentry.set_user({"id": user_id} | ({"username": username} if username else {}))
 
 
 def set_tag(key: str, value: str) -> None:
     """Put a short searchable fact on the span (`tag.KEY`) and on the errors of this request or update."""
     with _describing:
-        trace.get_current_span().set_attribute(f"tag.{key}", value)
+        describe(f"tag.{key}", value)
         current().sentry.set_tag(key, value)
 
 
@@ -81,8 +83,13 @@ def capture_error(error: BaseException) -> str | None:
             span.set_status(trace.StatusCode.ERROR, type(error).__name__)
         if _first_time(error, _CAPTURED):
             event_id = current().sentry.capture(error)
+        entry = current_entry.get()
+        if entry is not None:
+            entry.fail(type(error).__name__)
         if event_id:
-            span.set_attribute("sentry.event_id", event_id)
+            span.set_attribute(EVENT_ID, event_id)
+            if entry is not None:
+                entry.note(EVENT_ID, event_id)
     return event_id
 
 

@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 
 from telemetry import catalog
 from telemetry._runtime import current
+from telemetry.entry import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ def set_conversation(key: str) -> None:
     """Say which conversation this request or update belongs to; spans from now on carry its id, not `key` itself."""
     found = conversation_id(key)
     _conversation.set(found)
-    trace.get_current_span().set_attribute(ATTRIBUTE, found)
+    describe(ATTRIBUTE, found)
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 Out: W3C Trace Context, and only to hosts in `TELEMETRY_PROPAGATE_TO`. The global propagator injects nothing, so that no
 instrumentation, ours or another's, sends a header to a third party by default; our HTTP instrumentation asks for it by
-name of the host. In: W3C Trace Context; baggage is neither read nor sent.
+name of the host. In: W3C Trace Context, and only from callers in `TELEMETRY_TRUSTED_CALLERS`, so that no client forces
+sampling or chooses trace ids; baggage and trace state are neither read nor sent.
 
 Into a database and out again: `save_context` stores where a reminder came from, `resume_context` starts a new trace
 that links to it.
@@ -13,6 +14,7 @@ Specification: https://www.w3.org/TR/trace-context/
 from __future__ import annotations
 
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
@@ -21,25 +23,33 @@ from opentelemetry.propagators.textmap import Setter, TextMapPropagator, default
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from telemetry._runtime import current
+from telemetry.context import capture_error
+from telemetry.entry import Root, current_entry, root_span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, MutableMapping
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping
 
     from opentelemetry.propagators.textmap import CarrierT, Getter
 
-__all__ = ["TrustedPropagator", "inject_for", "links_to", "resume_context", "save_context"]
+    from telemetry._parse import Network
+
+__all__ = ["TrustedPropagator", "caller_of", "inject_for", "links_to", "resume_context", "save_context"]
 
 _w3c = TraceContextTextMapPropagator()
 
 
 class TrustedPropagator(TextMapPropagator):
-    """Reads W3C Trace Context from callers and gives none away."""
+    """Believes what the entry has found to be believable, and gives nothing away."""
 
     def extract(
         self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter
     ) -> Context:
-        """Read the caller's trace context."""
-        return _w3c.extract(carrier, context, getter)
+        """Return the trusted caller's trace context; who that is was decided by `caller_of`."""
+        del carrier, getter
+        entry = current_entry.get()
+        if entry is None or entry.caller is None:
+            return context if context is not None else Context()
+        return trace.set_span_in_context(trace.NonRecordingSpan(entry.caller), context)
 
     def inject(
         self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
@@ -50,6 +60,23 @@ class TrustedPropagator(TextMapPropagator):
     def fields(self) -> set[str]:
         """The headers this propagator writes: none."""
         return set()
+
+
+def caller_of(address: str | None, headers: Callable[[], Mapping[str, str]]) -> trace.SpanContext | None:
+    """Return the span of a caller at this IP address, None where the caller is not trusted or sends none."""
+    networks = current().settings.trusted_callers
+    if not networks or not _within(address, networks):
+        return None
+    found = trace.get_current_span(_w3c.extract(dict(headers()), Context())).get_span_context()
+    return trace.SpanContext(found.trace_id, found.span_id, True, found.trace_flags) if found.is_valid else None
+
+
+def _within(address: str | None, networks: tuple[Network, ...]) -> bool:
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return False
+    return any(found in network for network in networks)
 
 
 def inject_for(host: str, headers: MutableMapping[str, str]) -> None:
@@ -78,7 +105,12 @@ def links_to(carrier: Mapping[str, str] | None) -> list[trace.Link]:
 def resume_context(carrier: Mapping[str, str] | None, name: str) -> Iterator[trace.Span]:
     """Run the body in a new trace whose root span `name` links to the trace in which `carrier` was saved.
 
-    An empty or unreadable carrier gives a trace without a link; nothing is raised.
+    An empty or unreadable carrier gives a trace without a link; nothing is raised. An exception that leaves the body is
+    sent to Sentry in the new trace, and goes on.
     """
-    with current().tracer.start_as_current_span(name, context=Context(), links=links_to(carrier)) as span:
-        yield span
+    with root_span(Root(name, links=links_to(carrier))) as span:
+        try:
+            yield span
+        except Exception as error:
+            capture_error(error)
+            raise

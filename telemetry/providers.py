@@ -34,7 +34,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from telemetry.catalog import CATALOG
 from telemetry.conversation import ConversationProcessor
 from telemetry.redaction import clean_span
-from telemetry.sampling import sampler
+from telemetry.sampling import ChosenIds, sampler
 from telemetry.zero_points import ZeroPointExporter
 
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ def resource(settings: Settings) -> Resource:
 
 def tracer_provider(settings: Settings, resource: Resource) -> TracerProvider:
     """Record the sampled traces and send them in batches from a thread of the SDK."""
-    provider = TracerProvider(sampler=sampler(settings), resource=resource, shutdown_on_exit=False)
+    provider = TracerProvider(
+        sampler=sampler(settings), resource=resource, id_generator=ChosenIds(), shutdown_on_exit=False
+    )
     provider.add_span_processor(ConversationProcessor())
     if settings.traces_exporter == "otlp":
         provider.add_span_processor(BatchSpanProcessor(RedactingExporter(span_exporter(settings))))

@@ -2,36 +2,112 @@
 
 Precedence: `OTEL_TRACES_SAMPLER` when it is set, else `SENTRY_TRACES_SAMPLE_RATE`, else the environment's default
 (all in development, a tenth elsewhere). Where both are set, Sentry keeps its own share of what OpenTelemetry records.
-A flag that a remote caller sets decides nothing: a client cannot force sampling.
+
+The decision is made before a span exists (`telemetry.entry`). A `Choice` carries its ids to the span that is started
+next, so that what was decided is what is recorded.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, TraceIdRatioBased
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace.sampling import SamplingResult
+
     from telemetry.settings import Settings
 
-__all__ = ["sampler", "sentry_keeps"]
+__all__ = ["Choice", "ChosenIds", "bound", "choice", "kept", "sampler", "sentry_keeps"]
+
+
+class Choice:
+    """The ids of the span that is started next in this context; `forced` records it whatever the sampler says."""
+
+    __slots__ = ("forced", "span_id", "trace_id")
+
+    def __init__(self, trace_id: int, span_id: int, *, forced: bool = False) -> None:
+        """Hold them until they are taken."""
+        self.trace_id, self.span_id, self.forced = trace_id, span_id, forced
+
+
+choice: ContextVar[Choice | None] = ContextVar("telemetry_choice", default=None)
+
+
+class ChosenIds(RandomIdGenerator):
+    """Gives the chosen ids, once, else random ones."""
+
+    def generate_trace_id(self) -> int:
+        """Return the id of a new trace."""
+        chosen = choice.get()
+        if chosen is None or not chosen.trace_id:
+            return super().generate_trace_id()
+        found, chosen.trace_id = chosen.trace_id, 0
+        return found
+
+    def generate_span_id(self) -> int:
+        """Return the id of a new span."""
+        chosen = choice.get()
+        if chosen is None or not chosen.span_id:
+            return super().generate_span_id()
+        found, chosen.span_id = chosen.span_id, 0
+        return found
+
+
+class ChosenSampler(Sampler):
+    """Records what a choice forces, and leaves all else to another sampler."""
+
+    def __init__(self, rest: Sampler) -> None:
+        """Leave to `rest` what is not forced."""
+        self._rest = rest
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        *more: Any,  # noqa: ANN401 - as the SDK's
+        **named: Any,  # noqa: ANN401
+    ) -> SamplingResult:
+        """Decide on a span that starts."""
+        chosen = choice.get()
+        decides = ALWAYS_ON if chosen is not None and chosen.forced else self._rest
+        return decides.should_sample(parent_context, trace_id, name, *more, **named)
+
+    def get_description(self) -> str:
+        """Describe the sampler that decides."""
+        return self._rest.get_description()
 
 
 def sampler(settings: Settings) -> Sampler:
     """Return the sampler the settings ask for."""
     root = _root(settings)
-    if settings.traces_sampler is not None and not settings.traces_sampler.startswith("parentbased_"):
-        return root
-    return ParentBased(root, remote_parent_sampled=root, remote_parent_not_sampled=root)
+    parent_based = settings.traces_sampler is None or settings.traces_sampler.startswith("parentbased_")
+    return ChosenSampler(ParentBased(root) if parent_based else root)
+
+
+def bound(settings: Settings) -> int:
+    """Return the bound that `kept` compares with."""
+    root = _root(settings)
+    return root.bound if isinstance(root, TraceIdRatioBased) else _ALL if root is ALWAYS_ON else 0
+
+
+def kept(trace_id: int, bound: int) -> bool:
+    """Tell whether a trace is recorded: the comparison of the SDK's own sampler by ratio."""
+    return trace_id & TraceIdRatioBased.TRACE_ID_LIMIT < bound
 
 
 def sentry_keeps(settings: Settings, trace_id: int) -> bool:
     """Tell whether Sentry gets a transaction for a trace that OpenTelemetry records."""
     if settings.traces_sampler is None or settings.sentry_sample_rate is None:
         return True
-    return (trace_id & TraceIdRatioBased.TRACE_ID_LIMIT) < TraceIdRatioBased.get_bound_for_rate(
-        settings.sentry_sample_rate
-    )
+    return kept(trace_id, TraceIdRatioBased.get_bound_for_rate(settings.sentry_sample_rate))
+
+
+_ALL = TraceIdRatioBased.get_bound_for_rate(1.0)
 
 
 def _root(settings: Settings) -> Sampler:

@@ -17,6 +17,8 @@ from telemetry import _parse
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from telemetry._parse import Network
+
 __all__ = ["SettingError", "Settings", "Variable"]
 
 DEFAULT_SERVICES = {
@@ -195,6 +197,27 @@ class Settings:
         parse=_parse.hosts,
         accepts="hosts separated by commas",
         meaning="The only hosts that trace headers are sent to.",
+    )
+    trusted_callers: tuple[Network, ...] = _variable(
+        "TELEMETRY_TRUSTED_CALLERS",
+        default=(),
+        parse=_parse.networks,
+        accepts="IP addresses or networks separated by commas",
+        meaning="The only callers whose trace goes on here, sampled as they say; others begin a trace of their own.",
+    )
+    slow_request_seconds: float = _variable(
+        "TELEMETRY_SLOW_REQUEST",
+        default=3.0,
+        parse=_parse.positive,
+        accepts="a number of seconds above 0",
+        meaning="A request that takes longer leaves its root span, though its trace is not sampled.",
+    )
+    slow_update_seconds: float = _variable(
+        "TELEMETRY_SLOW_UPDATE",
+        default=30.0,
+        parse=_parse.positive,
+        accepts="a number of seconds above 0",
+        meaning="An update or a job that takes longer leaves its root span, though its trace is not sampled.",
     )
     slow_query_seconds: float = _variable(
         "TELEMETRY_SLOW_QUERY",

@@ -8,16 +8,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import context as otel_context
-from opentelemetry import trace
-
 from telemetry import catalog
 from telemetry._guard import Guard
 from telemetry._runtime import current
 from telemetry.conversation import conversation_scope
+from telemetry.entry import Entry, Root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from telegram.ext import BaseHandler
 
@@ -42,35 +40,31 @@ _finishing = Guard("finish an update")
 
 
 class Work:
-    """An update or a job: its root span, its clock, how it went, and which of its handlers still run."""
+    """An update or a job: its entry, its clock, how it went, and which of its handlers still run."""
 
-    def __init__(
-        self, name: str, labels: dict[str, str], attributes: dict[str, str], links: Sequence[trace.Link] = ()
-    ) -> None:
-        """Start the clock and a root span of its own."""
-        self.span: trace.Span = current().tracer.start_span(
-            name, context=otel_context.Context(), kind=trace.SpanKind.CONSUMER, attributes=attributes, links=links
-        )
-        self._labels = labels
+    def __init__(self, root: Root, labels: dict[str, str]) -> None:
+        """Start the clock, and a root span where the entry is sampled."""
+        self.entry = Entry()
+        self.entry.start(root)
+        self._root, self._labels = root, labels
         self._status = "success"
         self._running = 1
         self._start = time.perf_counter()
 
     @contextmanager
     def attached(self) -> Iterator[None]:
-        """Run the body in the span, with nothing of what ran before in this task: no baggage, no conversation.
+        """Run the body in the root span, with nothing of what ran before in this task: no baggage, no conversation.
 
         Python-telegram-bot without concurrent updates runs all handlers in one task, and one context.
         """
-        token = otel_context.attach(trace.set_span_in_context(self.span, otel_context.Context()))
-        try:
-            with conversation_scope():
-                yield
-        finally:
-            otel_context.detach(token)
+        with self.entry.attached(), conversation_scope():
+            yield
 
-    def fail(self, status: str = "error") -> None:
+    def fail(self, error: BaseException) -> None:
         """Note that it did not go well; an error outweighs a cancellation."""
+        status = status_of(error)
+        if status == "error":
+            self.entry.fail(type(error).__name__)
         if self._status != "error":
             self._status = status
 
@@ -82,11 +76,13 @@ class Work:
         """One handler, or the update itself, is done; the last one ends the span and records the metrics."""
         self._running -= 1
         if self._running == 0:
-            self._finish()
+            with _finishing:
+                self._finish(time.perf_counter() - self._start)
 
-    def _finish(self) -> None:
-        with _finishing, trace.use_span(self.span, end_on_exit=True):
-            self._record(self._labels | {"status": self._status}, time.perf_counter() - self._start)
+    def _finish(self, seconds: float) -> None:
+        slow = seconds > current().settings.slow_update_seconds
+        with self.entry.end(lambda: self._root, slow=slow):
+            self._record(self._labels | {"status": self._status}, seconds)
 
     def _record(self, labels: dict[str, str], seconds: float) -> None:
         raise NotImplementedError

@@ -1,25 +1,30 @@
 """FastAPI: one server span a request, the plan's HTTP metrics, unhandled exceptions.
 
-Spans come from the field's ASGI middleware, without its spans for each message sent and received; they are named by
-the route's pattern, which is taken from the router once it has matched. Metrics: `http_requests_total`,
-`http_request_duration_seconds` until the last byte, without background tasks. An exception that leaves the application
-is counted and sent to Sentry inside its span. Never recorded: paths, query strings, headers, bodies.
+Spans come from the field's ASGI middleware, without its spans for each message sent and received; it runs only for
+requests that are recorded. They are named by the route's pattern, which is taken from the router once it has matched.
+Metrics: `http_requests_total`; `http_request_duration_seconds` until the last byte, without background tasks, which are
+traces of their own; `http_stream_duration_seconds` for streams, server-sent events and WebSockets. An exception that
+leaves the application, or that a handler turns into a status of 500 and above, is counted and sent to Sentry inside the
+span. Never recorded: paths, query strings, headers, bodies.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
-import time
 from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import context, metrics, trace
 
-from telemetry import catalog
 from telemetry._extras import require
 from telemetry._guard import Guard
 from telemetry._runtime import Runtime, current
 from telemetry.context import capture_error, count_error
+from telemetry.entry import Entry, current_entry
+from telemetry.instrumentation._background import background_tasks
 from telemetry.instrumentation._handle import Handle
+from telemetry.instrumentation._requests import SERVER_ERROR, Request, endpoint, is_disconnect, span_name
+from telemetry.propagation import caller_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -35,15 +40,15 @@ if TYPE_CHECKING:
 
 __all__ = ["instrument_fastapi"]
 
-UNMATCHED = "unmatched"
-"""The endpoint of every request that no route answers."""
-
-_SERVER_ERROR = 500
+_OBSERVED = ("http", "websocket")
 _UNSAMPLED = trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=False))
+_SEEN = "telemetry.request"
+"""In the scope of a request that a layer of ours has in hand: a mounted application does not record it once more."""
+
 _NATIVE = "fastapi.telemetry"
 """FastAPI records nothing itself where the scope has this key; a mounted application asks anew, and would."""
 
-_finishing, _naming = Guard("finish a request"), Guard("name a request's span")
+_naming, _reporting = Guard("name a request's span"), Guard("report a request's error")
 
 
 def instrument_fastapi(app: FastAPI) -> Handle:
@@ -52,10 +57,16 @@ def instrument_fastapi(app: FastAPI) -> Handle:
     Raises `MissingExtraError` without the packages of the extra `fastapi`.
     """
     asgi = require("opentelemetry.instrumentation.asgi", feature="instrument_fastapi", extra="fastapi")
+    background = background_tasks.acquire()
     build_before = app.build_middleware_stack
 
     def build() -> ASGIApp:
-        stack = cast("ServerErrorMiddleware", build_before())
+        handlers = app.exception_handlers
+        app.exception_handlers = {key: _reporting_handler(handler) for key, handler in handlers.items()}
+        try:
+            stack = cast("ServerErrorMiddleware", build_before())
+        finally:
+            app.exception_handlers = handlers
         stack.app = ErrorLayer(stack.app)
         recorded = asgi.OpenTelemetryMiddleware(
             stack,
@@ -64,7 +75,7 @@ def instrument_fastapi(app: FastAPI) -> Handle:
             meter=metrics.NoOpMeter("telemetry"),
             exclude_spans=["receive", "send"],
         )
-        return RequestLayer(recorded, current())
+        return RequestLayer(recorded, stack, current())
 
     app.build_middleware_stack = build  # type: ignore[method-assign]
     app.middleware_stack = None
@@ -73,7 +84,7 @@ def instrument_fastapi(app: FastAPI) -> Handle:
         app.build_middleware_stack = build_before  # type: ignore[method-assign]
         app.middleware_stack = None
 
-    return Handle(undo)
+    return Handle(background.close, undo)
 
 
 class RequestLayer:
@@ -82,16 +93,17 @@ class RequestLayer:
     `app` is public because FastAPI walks it to learn that it need not record the request itself.
     """
 
-    def __init__(self, app: ASGIApp, runtime: Runtime) -> None:
+    def __init__(self, recorded: ASGIApp, bare: ASGIApp, runtime: Runtime) -> None:
         """Keep configuration only; a request's state lives in a `Request`."""
-        self.app = app
+        self.app = recorded
+        self._bare = bare
         self._runtime = runtime
         self._excluded = [re.compile(pattern) for pattern in runtime.settings.excluded_urls]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
+        if scope["type"] not in _OBSERVED or _SEEN in scope:
+            await self._bare(scope, receive, send)
         elif any(pattern.search(scope["path"]) for pattern in self._excluded):
             await self._unrecorded(scope, receive, send)
         else:
@@ -101,57 +113,29 @@ class RequestLayer:
         """Serve under a parent that is not sampled, so that no query or call below it makes a span."""
         token = context.attach(trace.set_span_in_context(_UNSAMPLED))
         try:
-            await self.app(scope, receive, send)
+            await self._bare(scope, receive, send)
         finally:
             context.detach(token)
 
     async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, self._runtime)
+        entry = Entry(_caller_of(scope))
+        request = Request(scope, entry)
+        scope[_SEEN] = True
         scope.setdefault(_NATIVE, None)
 
         async def watched_send(message: Message) -> None:
             await send(message)
             request.sent(message)
 
-        with self._runtime.sentry.scope():
+        with self._runtime.sentry.scope(), entry.attached():
+            if entry.sampled:
+                entry.choose()
             try:
-                await self.app(scope, receive, watched_send)
-            finally:
-                request.finish()
-
-
-class Request:
-    """One request under way: its clock and its status."""
-
-    def __init__(self, scope: Scope, runtime: Runtime) -> None:
-        """Start the clock."""
-        self._scope = scope
-        self._runtime = runtime
-        self._status = _SERVER_ERROR
-        self._finished = False
-        self._start = time.perf_counter()
-
-    def sent(self, message: Message) -> None:
-        """Note the status; the last byte ends the request, whatever runs after it in the background."""
-        if message["type"] == "http.response.start":
-            self._status = message["status"]
-        elif message["type"] == "http.response.body" and not message.get("more_body", False):
-            self.finish()
-
-    def finish(self) -> None:
-        """Record the metrics, once."""
-        if self._finished:
-            return
-        self._finished = True
-        with _finishing:
-            labels = {
-                "method": self._scope["method"],
-                "endpoint": endpoint(self._scope) or UNMATCHED,
-                "status": str(self._status),
-            }
-            self._runtime.instruments.add(catalog.HTTP_REQUESTS, 1, labels)
-            duration = time.perf_counter() - self._start
-            self._runtime.instruments.record(catalog.HTTP_REQUEST_DURATION, duration, labels)
+                await (self.app if entry.sampled else self._bare)(scope, receive, watched_send)
+            except BaseException as error:
+                request.finish(error)
+                raise
+            request.finish()
 
 
 class ErrorLayer:
@@ -163,12 +147,12 @@ class ErrorLayer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] not in _OBSERVED:
             await self.app(scope, receive, send)
             return
 
         async def naming_send(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", "websocket.accept"):
                 name_span(scope)
             await send(message)
 
@@ -176,26 +160,48 @@ class ErrorLayer:
             await self.app(scope, receive, naming_send)
         except Exception as error:
             name_span(scope)
-            count_error(error, "api")
-            capture_error(error)
+            if not is_disconnect(error):
+                _report(error)
             raise
 
 
+def _caller_of(scope: Scope) -> trace.SpanContext | None:
+    address = (scope.get("client") or (None,))[0]
+    return caller_of(
+        address, lambda: {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    )
+
+
+def _report(error: Exception) -> None:
+    with _reporting:
+        count_error(error, "api")
+        capture_error(error)
+
+
+def _reporting_handler(handle: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an exception handler that reports what it turns into a server's error."""
+
+    def report(error: Exception, response: Any) -> Any:  # noqa: ANN401 - a response, or None
+        if getattr(response, "status_code", 0) >= SERVER_ERROR:
+            _report(error)
+        return response
+
+    if inspect.iscoroutinefunction(handle) or inspect.iscoroutinefunction(getattr(handle, "__call__", None)):  # noqa: B004 - an object whose call is a coroutine
+
+        async def handle_async(request: Any, error: Exception) -> Any:  # noqa: ANN401 - as Starlette's
+            return report(error, await handle(request, error))
+
+        return handle_async
+
+    return lambda request, error: report(error, handle(request, error))
+
+
 def name_span(scope: Scope) -> None:
-    """Give the server span the name of its route."""
+    """Give the server span the name of its route, and the entry its root."""
     with _naming:
-        span = trace.get_current_span()
-        route = endpoint(scope)
+        span, entry, route = trace.get_current_span(), current_entry.get(), endpoint(scope)
+        if entry is not None and entry.sampled:
+            entry.root = span
         if route is not None and span.is_recording():
-            span.update_name(f"{scope['method']} {route}")
+            span.update_name(span_name(scope))
             span.set_attribute("http.route", route)
-
-
-def endpoint(scope: Scope) -> str | None:
-    """Return the pattern of the route that answered, mounts and included routers in front; None when none did."""
-    chosen = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
-    pattern = getattr(chosen, "path_format", None) or getattr(chosen, "path", None)
-    if pattern is None:
-        return None
-    outer = scope.get("app_root_path", "")
-    return f"{scope.get('root_path', '').removeprefix(outer)}{pattern}"

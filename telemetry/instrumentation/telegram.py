@@ -24,6 +24,7 @@ from telemetry._guard import Guard
 from telemetry._runtime import current
 from telemetry.context import capture_error, count_error, set_user_context
 from telemetry.conversation import set_conversation
+from telemetry.entry import Root
 from telemetry.instrumentation import _updates
 from telemetry.instrumentation._bot_api import Bots, wrap_request
 from telemetry.instrumentation._handle import Handle, Shared, patch_all
@@ -31,7 +32,7 @@ from telemetry.instrumentation._turns import previous_turn, remember_turn
 from telemetry.instrumentation._updates import JobWork, Pending, UpdateWork, Work, current_work
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from telegram.ext import Application, BaseHandler, Job
 
@@ -102,8 +103,9 @@ def _wrap_update(process_update: Callable[..., Awaitable[None]]) -> Callable[...
             "messaging.message.id": str(getattr(update, "update_id", "")),
             "telegram.message_type": kind,
         }
-        work = UpdateWork("telegram.update", {"message_type": kind}, attributes, previous_turn(application, update))
-        remember_turn(application, update, work.span)
+        links = previous_turn(application, update)
+        work = UpdateWork(_root("telegram.update", attributes, links), {"message_type": kind})
+        remember_turn(application, update, work.entry.root)
         return await _run(work, lambda: process_update(application, update), update)
 
     return process_observed_update
@@ -114,10 +116,14 @@ def _wrap_job(run: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
         if application not in _applications:
             return await run(job, application)
         name = _updates.function_name(job.callback)
-        work = JobWork(f"telegram.job.{name}", {"job": name}, {"messaging.system": "telegram"})
+        work = JobWork(_root(f"telegram.job.{name}", {"messaging.system": "telegram"}), {"job": name})
         return await _run(work, lambda: _tracked(name, run(job, application)), None)
 
     return run_observed
+
+
+def _root(name: str, attributes: Mapping[str, str], links: Sequence[trace.Link] = ()) -> Root:
+    return Root(name, trace.SpanKind.CONSUMER, attributes, links)
 
 
 async def _tracked(name: str, run: Awaitable[None]) -> None:
@@ -134,7 +140,7 @@ async def _run(work: Work, process: Callable[[], Awaitable[None]], update: objec
             _describe_conversation(update)
             await process()
     except BaseException as error:
-        work.fail(_updates.status_of(error))
+        work.fail(error)
         raise
     finally:
         current_work.reset(token)
@@ -231,7 +237,7 @@ def _report(error: BaseException, handler: str | None) -> None:
         if isinstance(error, ApplicationHandlerStop):
             return
         if work := current_work.get():
-            work.fail(_updates.status_of(error))
+            work.fail(error)
         if not isinstance(error, Exception):
             return
         if handler is not None:

@@ -81,7 +81,6 @@ CASES = [
     ("/api/foods/none", 422, "/api/foods/{food_id}"),
     ("/api/foods/1?secret=x", 200, "/api/foods/{food_id}"),
     ("/api/boom", 500, "/api/boom"),
-    ("/api/stream", 200, "/api/stream"),
     ("/api/later", 200, "/api/later"),
     ("/shop/items/3", 200, "/shop/items/{item}"),
     ("/nowhere/123", 404, "unmatched"),
@@ -97,9 +96,25 @@ async def test_a_request_counts_once_under_its_route_and_has_one_span(
     metrics = recorded.metrics()
     assert metrics["http.requests"] == {(endpoint, "GET", str(status)): 1}
     assert metrics["http.request.duration"] == {(endpoint, "GET"): 1}
-    (span,) = recorded.spans
+    (span,) = [span for span in recorded.spans if not span.name.startswith("background")]
     assert span.name == ("GET" if endpoint == "unmatched" else f"GET {endpoint}")
     assert "secret" not in span.to_json()
+
+
+async def test_a_stream_is_measured_apart(app: FastAPI, recorded: Recorded) -> None:
+    assert (await get(app, "/api/stream")).content == b"ab"
+    metrics = recorded.metrics()
+    assert metrics["http.requests"] == {("/api/stream", "GET", "200"): 1}
+    assert metrics["http.stream.duration"] == {("/api/stream", "stream"): 1}
+    assert "http.request.duration" not in metrics
+
+
+async def test_a_background_task_is_a_trace_of_its_own(app: FastAPI, recorded: Recorded) -> None:
+    await get(app, "/api/later")
+    request, task = recorded.span("GET /api/later"), recorded.span("background <lambda>")
+    assert task.parent is None
+    assert request.context is not None
+    assert [link.context.span_id for link in task.links] == [request.context.span_id]
 
 
 async def test_an_unhandled_exception_is_counted_sent_and_on_its_span(app: FastAPI, recorded: Recorded) -> None:

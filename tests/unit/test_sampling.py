@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.sampling import Decision
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
 
-from telemetry.sampling import sampler, sentry_keeps
+from telemetry.sampling import bound, kept, sampler, sentry_keeps
 from telemetry.settings import Settings
 
 TRACE_IDS = [(index * 0x9E3779B97F4A7C15) % 2**64 + (1 << 64) for index in range(1, 4001)]
@@ -18,28 +18,28 @@ def share(settings: Settings, parent: Context | None = None) -> float:
     return sum(d.decision is Decision.RECORD_AND_SAMPLE for d in decisions) / len(decisions)
 
 
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        (Settings(), 1.0),
-        (Settings(environment="production"), 0.1),
-        (Settings(sentry_sample_rate=0.5), 0.5),
-        (Settings(sentry_sample_rate=0.0), 0.0),
-        (Settings(traces_sampler="always_on", sentry_sample_rate=0.1), 1.0),
-        (Settings(traces_sampler="parentbased_traceidratio", traces_sampler_arg=0.25), 0.25),
-        (Settings(traces_sampler="always_off"), 0.0),
-    ],
-    ids=["development", "production", "set", "zero", "otel wins", "otel ratio", "otel off"],
-)
+SETTINGS = {
+    "development": Settings(),
+    "production": Settings(environment="production"),
+    "set": Settings(sentry_sample_rate=0.5),
+    "zero": Settings(sentry_sample_rate=0.0),
+    "otel wins": Settings(traces_sampler="always_on", sentry_sample_rate=0.1),
+    "otel ratio": Settings(traces_sampler="parentbased_traceidratio", traces_sampler_arg=0.25),
+    "otel off": Settings(traces_sampler="always_off"),
+}
+SHARES = (1.0, 0.1, 0.5, 0.0, 1.0, 0.25, 0.0)
+
+
+@pytest.mark.parametrize(("settings", "expected"), list(zip(SETTINGS.values(), SHARES, strict=True)), ids=SETTINGS)
 def test_the_share_of_traces_is_the_settings(settings: Settings, expected: float) -> None:
     assert share(settings) == pytest.approx(expected, abs=0.02)
 
 
-@pytest.mark.parametrize("flags", [TraceFlags.SAMPLED, TraceFlags.DEFAULT], ids=["asks for it", "asks against it"])
-def test_a_remote_callers_flag_changes_nothing(flags: int) -> None:
-    caller = SpanContext(1 << 100, 1, is_remote=True, trace_flags=TraceFlags(flags))
-    parent = set_span_in_context(NonRecordingSpan(caller))
-    assert share(Settings(sentry_sample_rate=0.1), parent) == pytest.approx(0.1, abs=0.02)
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_what_an_entry_decides_the_sampler_decides_too(settings: Settings) -> None:
+    for trace_id in TRACE_IDS[:200]:
+        recorded = sampler(settings).should_sample(Context(), trace_id, "x").decision is Decision.RECORD_AND_SAMPLE
+        assert kept(trace_id, bound(settings)) is recorded
 
 
 def test_a_child_follows_its_parent_in_the_process() -> None:
@@ -49,6 +49,6 @@ def test_a_child_follows_its_parent_in_the_process() -> None:
 
 def test_sentry_keeps_its_own_share_of_what_opentelemetry_records() -> None:
     settings = Settings(traces_sampler="always_on", sentry_sample_rate=0.1)
-    kept = sum(sentry_keeps(settings, trace_id) for trace_id in TRACE_IDS) / len(TRACE_IDS)
-    assert kept == pytest.approx(0.1, abs=0.02)
+    found = sum(sentry_keeps(settings, trace_id) for trace_id in TRACE_IDS) / len(TRACE_IDS)
+    assert found == pytest.approx(0.1, abs=0.02)
     assert sentry_keeps(Settings(sentry_sample_rate=0.1), TRACE_IDS[0])

@@ -1,0 +1,164 @@
+"""Where a trace begins: a request, an update, a job, resumed work; and the one decision whether it is recorded.
+
+The decision is made first, from a new trace id. What is not sampled costs two random numbers and a context that records
+nothing. Should it fail, or be slower than its threshold, it leaves one root span all the same, under the very ids that
+its errors in Sentry and its log lines carry, with its times and what was said of it.
+
+A caller decides nothing here unless it is trusted (`telemetry.propagation`): then its trace goes on, and is recorded or
+not as it says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+
+from telemetry._runtime import current
+from telemetry.sampling import Choice, choice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from opentelemetry.util.types import AttributeValue
+
+__all__ = ["Entry", "Root", "current_entry", "describe", "root_span"]
+
+REASON = "sampling.reason"
+"""On a root span that is recorded without the rest of its trace: `error` or `slow`."""
+
+_ids = RandomIdGenerator()
+
+
+@dataclass(frozen=True)
+class Root:
+    """What a root span says."""
+
+    name: str
+    kind: trace.SpanKind = trace.SpanKind.INTERNAL
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    links: Sequence[trace.Link] = ()
+
+
+class Entry:
+    """One beginning: its ids, the decision, and what must be known if it is to leave a root span afterwards."""
+
+    __slots__ = ("_error", "_facts", "_identity", "_owned", "_started_at", "caller", "root", "runtime", "sampled")
+
+    def __init__(self, caller: trace.SpanContext | None = None) -> None:
+        """Decide; `caller` is the span of a trusted one."""
+        self.runtime = current()
+        self.caller = caller
+        trace_id = caller.trace_id if caller else _ids.generate_trace_id()
+        self.sampled = self.runtime.tracing and (
+            caller.trace_flags.sampled if caller else self.runtime.keeps_trace(trace_id)
+        )
+        self._identity = trace.SpanContext(trace_id, _ids.generate_span_id(), is_remote=False)
+        self.root: trace.Span = trace.INVALID_SPAN if self.sampled else trace.NonRecordingSpan(self._identity)
+        self._started_at = time.time_ns()
+        self._facts: dict[str, AttributeValue] = {}
+        self._error: str | None = None
+        self._owned = False
+
+    def start(self, root: Root) -> None:
+        """Start the root span, where the entry is sampled."""
+        if self.sampled:
+            self.choose()
+            self.root, self._owned = self._start_span(root), True
+
+    def choose(self) -> None:
+        """Let the span that is started next in this context be the root span; who starts it also ends it."""
+        choice.set(Choice(0 if self.caller else self._identity.trace_id, self._identity.span_id))
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """Run the body in the root span, with nothing of what ran before in this task: no baggage, no other entry."""
+        entered = current_entry.set(self)
+        token = otel_context.attach(trace.set_span_in_context(self.root, Context()))
+        try:
+            yield
+        finally:
+            otel_context.detach(token)
+            current_entry.reset(entered)
+
+    def note(self, key: str, value: AttributeValue) -> None:
+        """Keep an attribute for the root span."""
+        if self.sampled:
+            self.root.set_attribute(key, value)
+        else:
+            self._facts[key] = value
+
+    def fail(self, error_type: str) -> None:
+        """Note that it failed; the first error names the kind."""
+        self._error = self._error or error_type
+
+    def end(self, describe: Callable[[], Root], *, slow: bool = False) -> AbstractContextManager[object]:
+        """Return a context for recording the metrics; the root span, if there is one, is current in it and then ends.
+
+        `describe` is called where an entry that was not sampled leaves its root span after all.
+        """
+        if self.sampled:
+            if self._owned and self._error is not None:
+                self.root.set_status(trace.StatusCode.ERROR, self._error)
+            return trace.use_span(self.root, end_on_exit=self._owned)
+        if self.runtime.tracing and (slow or self._error is not None):
+            return trace.use_span(self._late_root(describe()), end_on_exit=True)
+        return contextlib.nullcontext()
+
+    def _late_root(self, root: Root) -> trace.Span:
+        choosing = choice.set(
+            Choice(0 if self.caller else self._identity.trace_id, self._identity.span_id, forced=True)
+        )
+        try:
+            span = self._start_span(root)
+        finally:
+            choice.reset(choosing)
+        span.set_attributes(self._facts | {REASON: "error" if self._error else "slow"})
+        if self._error is not None:
+            span.set_status(trace.StatusCode.ERROR, self._error)
+            span.set_attribute("error.type", self._error)
+        return span
+
+    def _start_span(self, root: Root) -> trace.Span:
+        parent = trace.set_span_in_context(trace.NonRecordingSpan(self.caller), Context()) if self.caller else Context()
+        return self.runtime.tracer.start_span(
+            root.name, parent, root.kind, root.attributes, root.links, start_time=self._started_at
+        )
+
+
+current_entry: ContextVar[Entry | None] = ContextVar("telemetry_entry", default=None)
+"""The entry whose code runs now."""
+
+
+def describe(key: str, value: AttributeValue) -> None:
+    """Put an attribute on the current span; where it is not recorded, keep it for the root span."""
+    span, entry = trace.get_current_span(), current_entry.get()
+    if span.is_recording():
+        span.set_attribute(key, value)
+    elif entry is not None:
+        entry.note(key, value)
+
+
+@contextmanager
+def root_span(root: Root) -> Iterator[trace.Span]:
+    """Run the body as an entry of its own; an exception that leaves it fails it."""
+    entry = Entry()
+    entry.start(root)
+    try:
+        with entry.attached():
+            yield entry.root
+    except BaseException as error:
+        entry.fail(type(error).__name__)
+        raise
+    finally:
+        with entry.end(lambda: root):
+            pass

@@ -1,0 +1,129 @@
+"""One HTTP request or WebSocket under way: its clock, how it ended, and what is recorded of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+
+from telemetry import catalog
+from telemetry._guard import Guard
+from telemetry._runtime import current
+from telemetry.entry import Root
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from telemetry.entry import Entry
+
+    Scope = MutableMapping[str, Any]
+    Message = MutableMapping[str, Any]
+
+__all__ = ["UNMATCHED", "Request", "endpoint", "is_disconnect", "span_name"]
+
+UNMATCHED = "unmatched"
+"""The endpoint of every request that no route answers."""
+
+SERVER_ERROR = 500
+CLIENT_CLOSED = 499
+"""The status, by custom, of a request whose client did not wait for the whole answer."""
+
+STREAM, SSE, WEBSOCKET = "stream", "sse", "websocket"
+_finishing = Guard("finish a request")
+
+
+class Request:
+    """The state of one request; streams and WebSockets are measured apart from requests, whose time they would blur."""
+
+    def __init__(self, scope: Scope, entry: Entry) -> None:
+        """Start the clock."""
+        self._scope, self._entry = scope, entry
+        self._websocket = scope["type"] == WEBSOCKET
+        self._stream = WEBSOCKET if self._websocket else ""
+        self._may_stream = ""
+        self._status = 0
+        self._finished = False
+        self._start = time.perf_counter()
+
+    def sent(self, message: Message) -> None:
+        """Note the status and whether it is a stream; the last byte ends a request, whatever runs after it."""
+        kind = message["type"]
+        if kind == "http.response.start":
+            self._status = message["status"]
+            self._may_stream = _kind_of_stream(message.get("headers", ()))
+        elif kind == "http.response.body":
+            if message.get("more_body", False):
+                self._stream = self._stream or self._may_stream
+            else:
+                self.finish()
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Record the metrics, once, and the root span where the entry leaves one."""
+        if self._finished:
+            return
+        self._finished = True
+        with _finishing:
+            self._close(error, time.perf_counter() - self._start)
+
+    def _close(self, error: BaseException | None, seconds: float) -> None:
+        status = self._final_status(error)
+        if status >= SERVER_ERROR:
+            self._entry.fail(type(error).__name__ if error is not None else str(status))
+        slow = not self._stream and seconds > current().settings.slow_request_seconds
+        with self._entry.end(lambda: self._root(status), slow=slow):
+            self._record(str(status), seconds)
+
+    def _final_status(self, error: BaseException | None) -> int:
+        """Return what was sent where the answer is complete; else whose fault it is that it is not."""
+        if isinstance(error, asyncio.CancelledError) or is_disconnect(error):
+            return CLIENT_CLOSED
+        if error is not None or not (self._status or self._websocket):
+            return SERVER_ERROR
+        return self._status
+
+    def _record(self, status: str, seconds: float) -> None:
+        instruments = current().instruments
+        labels = {"method": self._scope.get("method", ""), "endpoint": endpoint(self._scope) or UNMATCHED,
+                  "status": status, "kind": self._stream}  # fmt: skip
+        if not self._websocket:
+            instruments.add(catalog.HTTP_REQUESTS, 1, labels)
+        metric = catalog.HTTP_STREAM_DURATION if self._stream else catalog.HTTP_REQUEST_DURATION
+        instruments.record(metric, seconds, labels)
+
+    def _root(self, status: int) -> Root:
+        route = endpoint(self._scope)
+        attributes: dict[str, str | int] = {"http.route": route} if route else {}
+        if not self._websocket:
+            attributes |= {"http.request.method": self._scope["method"], "http.response.status_code": status}
+        return Root(span_name(self._scope), trace.SpanKind.SERVER, attributes)
+
+
+def _kind_of_stream(headers: Any) -> str:  # noqa: ANN401 - pairs of bytes
+    """Tell what an answer is if more than one piece of it comes: of a known length, it is no stream."""
+    names = {name.lower(): value for name, value in headers}
+    if names.get(b"content-type", b"").startswith(b"text/event-stream"):
+        return SSE
+    return "" if b"content-length" in names else STREAM
+
+
+def is_disconnect(error: BaseException | None) -> bool:
+    """Tell whether this is Starlette's word for a client that has gone."""
+    return type(error).__name__ == "ClientDisconnect"
+
+
+def span_name(scope: Scope) -> str:
+    """Return the name of the server span: method and route, the method alone where no route answered."""
+    method, route = scope.get("method", WEBSOCKET), endpoint(scope)
+    return f"{method} {route}" if route else str(method)
+
+
+def endpoint(scope: Scope) -> str | None:
+    """Return the pattern of the route that answered, mounts and included routers in front; None when none did."""
+    chosen = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    pattern = getattr(chosen, "path_format", None) or getattr(chosen, "path", None)
+    if pattern is None:
+        return None
+    outer = scope.get("app_root_path", "")
+    return f"{scope.get('root_path', '').removeprefix(outer)}{pattern}"
