@@ -252,7 +252,7 @@ AGENT_COST_UNKNOWN = register(Metric(
     query="sum by (model) (increase(agent_cost_unknown_total[1h]))",
 ))  # fmt: skip
 DB_QUERY_DURATION = register(Metric(
-    "db.query.duration", "histogram", "s", "Time a query took in the database.",
+    "db.query.duration", "histogram", "s", "Time the application waited for the database to do a query.",
     labels=(QUERY_TYPE,),
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0),
     query="histogram_quantile(0.95, sum by (le, query_type) (rate(db_query_duration_seconds_bucket[5m])))",
@@ -263,13 +263,47 @@ DB_SLOW_QUERIES = register(Metric(
     query="sum by (query_type) (increase(db_slow_queries_total[1h]))",
 ))  # fmt: skip
 DB_CONNECTIONS_ACTIVE = register(Metric(
-    "db.connections.active", "updowncounter", "{connection}", "Database connections that the application holds now.",
+    "db.connections.active", "updowncounter", "{connection}", "Database connections of the pool that are not free.",
     query="sum(db_connections_active)",
 ))  # fmt: skip
 DB_POOL_SIZE = register(Metric(
-    "db.pool.size", "gauge", "{connection}", "Connections of the pool, free and in use.",
+    "db.pool.size", "gauge", "{connection}", "Connections of the pool: free, and in use or just being made.",
     labels=(POOL_STATE,),
     query="sum by (state) (db_pool_size)",
+))  # fmt: skip
+DB_POOL_MAX = register(Metric(
+    "db.pool.max", "gauge", "{connection}", "Connections the pool may have at most.",
+    query='sum(db_pool_size{state="in_use"}) / sum(db_pool_max)',
+))  # fmt: skip
+DB_POOL_WAIT = register(Metric(
+    "db.pool.wait", "histogram", "s", "Time a request to the pool took until it had a connection, or was given up.",
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0),
+    query="histogram_quantile(0.95, sum by (le) (rate(db_pool_wait_seconds_bucket[5m])))",
+))  # fmt: skip
+DB_POOL_REQUESTS = register(Metric(
+    "db.pool.requests", "counter", "{request}", "Requests to the pool for a connection.",
+    query="sum(rate(db_pool_requests_total[5m]))",
+))  # fmt: skip
+DB_POOL_REQUESTS_QUEUED = register(Metric(
+    "db.pool.requests.queued", "counter", "{request}", "Requests that found no free connection and had to wait.",
+    query="sum(rate(db_pool_requests_queued_total[5m])) / sum(rate(db_pool_requests_total[5m]))",
+))  # fmt: skip
+DB_POOL_REQUESTS_WAITING = register(Metric(
+    "db.pool.requests.waiting", "gauge", "{request}", "Requests that wait for a connection now.",
+    query="sum(db_pool_requests_waiting)",
+))  # fmt: skip
+DB_POOL_REQUESTS_ERRORS = register(Metric(
+    "db.pool.requests.errors", "counter", "{request}",
+    "Requests that got no connection: timed out, refused because too many waited, or given up.",
+    query="sum(increase(db_pool_requests_errors_total[5m]))",
+))  # fmt: skip
+DB_POOL_CONNECTIONS_ERRORS = register(Metric(
+    "db.pool.connections.errors", "counter", "{attempt}", "Attempts of the pool to connect that failed.",
+    query="sum(increase(db_pool_connections_errors_total[5m]))",
+))  # fmt: skip
+DB_POOL_CONNECTIONS_LOST = register(Metric(
+    "db.pool.connections.lost", "counter", "{connection}", "Connections that the pool found broken.",
+    query="sum(increase(db_pool_connections_lost_total[5m]))",
 ))  # fmt: skip
 DB_SIZE = register(Metric("db.size", "gauge", "By", "Size of the database on disk.", query="max(db_size_bytes)"))
 EXTERNAL_API_CALLS = register(Metric(

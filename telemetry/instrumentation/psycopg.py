@@ -1,38 +1,41 @@
 """psycopg 3 and its pool: a span and a duration for each query, slow queries, errors, and the pool's own numbers.
 
 Spans are named by operation and table (`SELECT food_entries`). Metrics: `db_query_duration_seconds`,
-`db_slow_queries_total`, `errors_total{component="database"}`; for pools `db_pool_size`, `db_connections_active`. Never
+`db_slow_queries_total`, `errors_total{component="database"}`; for pools `db_pool_*`, `db_connections_active`. Never
 recorded: the statement, its parameters, the server's error message (it quotes values).
 
-The cursor classes' own `execute` and `executemany` are wrapped, so that direct and pooled connections, row factories
-and custom cursors are all seen; the pool's check of a connection (an empty statement) is not a query.
+Wrapped are the cursor classes' own methods, so that direct and pooled connections, row factories, custom cursors and
+`connection.execute` are all seen, once. A `stream()` counts the time the database had, not the reader's; a `copy()` its
+whole block; a query in a pipeline until its answer is read. A server-side cursor is one span when it is opened; a fetch
+from it leaves one (`FETCH`) only when it is slow or fails. An empty statement is no query.
 """
 
 from __future__ import annotations
 
 import time
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from typing import TYPE_CHECKING, Any
-
-from opentelemetry import trace
 
 from telemetry import catalog
 from telemetry._extras import require
-from telemetry._guard import Guard
 from telemetry._runtime import current
-from telemetry.context import count_error
 from telemetry.instrumentation._handle import Handle, Shared, patch_all
-from telemetry.instrumentation._sql import Statement, statement_of
+from telemetry.instrumentation._pipelines import PipelinedQuery, wrap_exit, wrap_exit_async, wrap_results
+from telemetry.instrumentation._pool import watch_pool
+from telemetry.instrumentation._queries import (
+    NOT_OBSERVED,
+    NotObserved,
+    QueryObserver,
+    record_fetch,
+    statement_to_observe,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from psycopg_pool import AsyncConnectionPool, ConnectionPool
-
-    AnyPool = ConnectionPool[Any] | AsyncConnectionPool[Any]
+    from telemetry.instrumentation._pool import AnyPool
 
 __all__ = ["instrument_pool", "instrument_psycopg"]
-
-_starting, _finishing = Guard("start a query's span"), Guard("finish a query")
 
 
 def instrument_psycopg() -> Handle:
@@ -42,117 +45,147 @@ def instrument_psycopg() -> Handle:
 
 
 def instrument_pool(pool: AnyPool) -> Handle:
-    """Record the queries of psycopg, and the size and use of `pool`, sync or async."""
+    """Record the queries of psycopg, and the size, use and waits of `pool`, sync or async."""
     queries = instrument_psycopg()
-    instruments = current().instruments
-    instruments.start_at_zero(catalog.DB_SLOW_QUERIES)
-    stop_size = instruments.observe(catalog.DB_POOL_SIZE, lambda: _pool_size(pool))
-    stop_active = instruments.observe(catalog.DB_CONNECTIONS_ACTIVE, lambda: [(_in_use(pool), {})])
-    return Handle(queries.close, stop_size, stop_active)
+    current().instruments.start_at_zero(catalog.DB_SLOW_QUERIES)
+    return Handle(queries.close, watch_pool(pool).close)
 
 
-class QueryObserver:
-    """One query under way."""
-
-    __slots__ = ("_span", "_start", "_statement")
-
-    def __init__(self, cursor: Any, statement: Statement) -> None:  # noqa: ANN401 - any of psycopg's cursors
-        """Start the span and the clock."""
-        self._statement = statement
-        self._span: trace.Span = trace.INVALID_SPAN
-        self._start = time.perf_counter()
-        with _starting:
-            tracer = current().tracer
-            self._span = tracer.start_span(statement.summary, kind=trace.SpanKind.CLIENT)
-            if self._span.is_recording():
-                self._span.set_attributes(_attributes(cursor, statement))
-
-    def finish(self, error: BaseException | None = None) -> None:
-        """End the span, record the duration, count the error."""
-        with _finishing:
-            seconds = time.perf_counter() - self._start
-            instruments, labels = current().instruments, {"query_type": self._statement.query_type}
-            instruments.record(catalog.DB_QUERY_DURATION, seconds, labels)
-            if seconds > current().settings.slow_query_seconds:
-                instruments.add(catalog.DB_SLOW_QUERIES, 1, labels)
-            if isinstance(error, Exception):
-                self._fail(error)
-            self._span.end()
-
-    def _fail(self, error: Exception) -> None:
-        count_error(error, "database")
-        self._span.set_status(trace.StatusCode.ERROR, type(error).__name__)
-        self._span.set_attribute("error.type", getattr(error, "sqlstate", None) or type(error).__name__)
+def _observe(cursor: Any, query: object) -> NotObserved:  # noqa: ANN401 - any of psycopg's cursors
+    statement = statement_to_observe(query)
+    if statement is None:
+        return NOT_OBSERVED
+    connection = cursor.connection
+    return (PipelinedQuery if connection.pgconn.pipeline_status else QueryObserver)(connection, statement)
 
 
-def _wrap_sync(execute: Callable[..., Any]) -> Callable[..., Any]:
+def _wrap_execute(execute: Callable[..., Any]) -> Callable[..., Any]:
     def execute_observed(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as psycopg's
-        statement = statement_of(query)
-        if statement is None:
+        with _observe(cursor, query):
             return execute(cursor, query, *args, **kwargs)
-        observer = QueryObserver(cursor, statement)
-        try:
-            result = execute(cursor, query, *args, **kwargs)
-        except BaseException as error:
-            observer.finish(error)
-            raise
-        observer.finish()
-        return result
 
     return execute_observed
 
 
-def _wrap_async(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+def _wrap_execute_async(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
     async def execute_observed(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as psycopg's
-        statement = statement_of(query)
-        if statement is None:
+        with _observe(cursor, query):
             return await execute(cursor, query, *args, **kwargs)
-        observer = QueryObserver(cursor, statement)
-        try:
-            result = await execute(cursor, query, *args, **kwargs)
-        except BaseException as error:
-            observer.finish(error)
-            raise
-        observer.finish()
-        return result
 
     return execute_observed
+
+
+def _wrap_many(execute: Callable[..., Any]) -> Callable[..., Any]:
+    def execute_observed(cursor: Any, query: Any, params_seq: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as psycopg's
+        with _observe(cursor, query) as observer:
+            return execute(cursor, query, _counted(observer, params_seq), **kwargs)
+
+    return execute_observed
+
+
+def _wrap_many_async(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+    async def execute_observed(cursor: Any, query: Any, params_seq: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as psycopg's
+        with _observe(cursor, query) as observer:
+            return await execute(cursor, query, _counted(observer, params_seq), **kwargs)
+
+    return execute_observed
+
+
+def _counted(observer: NotObserved, params_seq: Any) -> Any:  # noqa: ANN401 - as psycopg's
+    return observer.counting(params_seq) if isinstance(observer, PipelinedQuery) else params_seq
+
+
+def _wrap_stream(stream: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
+    def stream_observed(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:  # noqa: ANN401 - as psycopg's
+        with _observe(cursor, query) as observer, closing(stream(cursor, query, *args, **kwargs)) as rows:
+            for row in rows:
+                observer.pause()
+                yield row
+                observer.resume()
+
+    return stream_observed
+
+
+def _wrap_stream_async(stream: Callable[..., Any]) -> Callable[..., AsyncIterator[Any]]:
+    async def stream_observed(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - as psycopg's
+        with _observe(cursor, query) as observer:
+            async with aclosing(stream(cursor, query, *args, **kwargs)) as rows:
+                async for row in rows:
+                    observer.pause()
+                    yield row
+                    observer.resume()
+
+    return stream_observed
+
+
+def _wrap_copy(copy: Callable[..., Any]) -> Callable[..., Any]:
+    @contextmanager
+    def copy_observed(cursor: Any, statement: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:  # noqa: ANN401 - as psycopg's
+        with _observe(cursor, statement), copy(cursor, statement, *args, **kwargs) as copying:
+            yield copying
+
+    return copy_observed
+
+
+def _wrap_copy_async(copy: Callable[..., Any]) -> Callable[..., Any]:
+    @asynccontextmanager
+    async def copy_observed(cursor: Any, statement: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - as psycopg's
+        with _observe(cursor, statement):
+            async with copy(cursor, statement, *args, **kwargs) as copying:
+                yield copying
+
+    return copy_observed
+
+
+def _wrap_fetch(fetch: Callable[..., Any]) -> Callable[..., Any]:
+    def fetch_observed(cursor: Any, *args: Any) -> Any:  # noqa: ANN401 - as psycopg's
+        started = time.time_ns()
+        try:
+            rows = fetch(cursor, *args)
+        except BaseException as error:
+            record_fetch(cursor, started, error)
+            raise
+        record_fetch(cursor, started)
+        return rows
+
+    return fetch_observed
+
+
+def _wrap_fetch_async(fetch: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+    async def fetch_observed(cursor: Any, *args: Any) -> Any:  # noqa: ANN401 - as psycopg's
+        started = time.time_ns()
+        try:
+            rows = await fetch(cursor, *args)
+        except BaseException as error:
+            record_fetch(cursor, started, error)
+            raise
+        record_fetch(cursor, started)
+        return rows
+
+    return fetch_observed
 
 
 def _start() -> Callable[[], None]:
-    from psycopg import AsyncCursor, AsyncServerCursor, Cursor, ServerCursor  # noqa: PLC0415 - optional package
+    import psycopg  # noqa: PLC0415 - optional package
+    from psycopg._pipeline_base import BasePipeline  # noqa: PLC0415
 
+    cursor, server = psycopg.Cursor, psycopg.ServerCursor
+    acursor, aserver = psycopg.AsyncCursor, psycopg.AsyncServerCursor
     return patch_all(
-        (Cursor, "execute", _wrap_sync),
-        (Cursor, "executemany", _wrap_sync),
-        (ServerCursor, "execute", _wrap_sync),
-        (AsyncCursor, "execute", _wrap_async),
-        (AsyncCursor, "executemany", _wrap_async),
-        (AsyncServerCursor, "execute", _wrap_async),
+        *((owner, "execute", _wrap_execute) for owner in (cursor, server)),
+        *((owner, "execute", _wrap_execute_async) for owner in (acursor, aserver)),
+        (cursor, "executemany", _wrap_many),
+        (acursor, "executemany", _wrap_many_async),
+        (cursor, "stream", _wrap_stream),
+        (acursor, "stream", _wrap_stream_async),
+        (cursor, "copy", _wrap_copy),
+        (acursor, "copy", _wrap_copy_async),
+        *((server, name, _wrap_fetch) for name in ("fetchone", "fetchmany", "fetchall", "__next__")),
+        *((aserver, name, _wrap_fetch_async) for name in ("fetchone", "fetchmany", "fetchall", "__anext__")),
+        (BasePipeline, "_process_results", wrap_results),
+        (psycopg.Pipeline, "__exit__", wrap_exit),
+        (psycopg.AsyncPipeline, "__aexit__", wrap_exit_async),
     )
 
 
 _recording = Shared(_start)
-
-
-def _attributes(cursor: Any, statement: Statement) -> dict[str, str | int]:  # noqa: ANN401 - any of psycopg's cursors
-    info = cursor.connection.info
-    attributes: dict[str, str | int] = {
-        "db.system.name": "postgresql",
-        "db.namespace": info.dbname,
-        "db.operation.name": statement.operation,
-        "db.query.summary": statement.summary,
-        "server.address": info.host,
-        "server.port": info.port,
-    }
-    return attributes | ({"db.collection.name": statement.table} if statement.table else {})
-
-
-def _pool_size(pool: AnyPool) -> list[tuple[float, dict[str, str]]]:
-    stats = pool.get_stats()
-    available = stats.get("pool_available", 0)
-    return [(available, {"state": "available"}), (stats.get("pool_size", 0) - available, {"state": "in_use"})]
-
-
-def _in_use(pool: AnyPool) -> float:
-    return sum(count for count, labels in _pool_size(pool) if labels["state"] == "in_use")

@@ -13,18 +13,9 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 import telemetry
-from examples.health_agent.embedded import embedded_url
 from tests.conftest import Recorded
 
 CREATE = "CREATE TABLE IF NOT EXISTS foods (id int PRIMARY KEY, name text)"
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    url = embedded_url(tmp_path_factory.mktemp("database") / "postgres")
-    with psycopg.connect(url) as connection:
-        connection.execute(CREATE)
-    return url
 
 
 @pytest.fixture

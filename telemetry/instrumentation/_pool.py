@@ -1,0 +1,108 @@
+"""A pool's own numbers: what psycopg_pool counts (`get_stats`), and how long each request waited for a connection.
+
+The statistics tell only the sum of the waits, in whole milliseconds; a percentile needs each of them, so `getconn` of
+the pool is timed, too. Queries within it are the pool's check of a connection, whichever function that is, and are not
+recorded. A request that got no connection is an error of the database.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from telemetry import catalog
+from telemetry._runtime import current
+from telemetry.context import count_error
+from telemetry.instrumentation._handle import Handle, Shared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+    AnyPool = ConnectionPool[Any] | AsyncConnectionPool[Any]
+
+__all__ = ["AnyPool", "watch_pool"]
+
+_STATISTICS = {
+    catalog.DB_POOL_MAX: "pool_max",
+    catalog.DB_POOL_REQUESTS: "requests_num",
+    catalog.DB_POOL_REQUESTS_QUEUED: "requests_queued",
+    catalog.DB_POOL_REQUESTS_ERRORS: "requests_errors",
+    catalog.DB_POOL_REQUESTS_WAITING: "requests_waiting",
+    catalog.DB_POOL_CONNECTIONS_ERRORS: "connections_errors",
+    catalog.DB_POOL_CONNECTIONS_LOST: "connections_lost",
+}
+_watched: dict[AnyPool, Shared] = {}
+
+
+def watch_pool(pool: AnyPool) -> Handle:
+    """Report a pool's numbers until the handle is closed; once, however often it is asked for."""
+    return _watched.setdefault(pool, Shared(lambda: _start(pool))).acquire()
+
+
+def _start(pool: AnyPool) -> Callable[[], None]:
+    observe = current().instruments.observe
+    stops = [
+        _time_requests(pool),
+        observe(catalog.DB_POOL_SIZE, lambda: _size(pool)),
+        observe(catalog.DB_CONNECTIONS_ACTIVE, lambda: [(_in_use(pool.get_stats()), {})]),
+        *(observe(metric, _statistic(pool, key)) for metric, key in _STATISTICS.items()),
+    ]
+
+    def forget() -> None:
+        del _watched[pool]
+
+    return Handle(forget, *stops).close
+
+
+def _statistic(pool: AnyPool, key: str) -> Callable[[], list[tuple[float, dict[str, str]]]]:
+    return lambda: [(pool.get_stats().get(key, 0), {})]
+
+
+def _size(pool: AnyPool) -> list[tuple[float, dict[str, str]]]:
+    stats = pool.get_stats()
+    return [(stats["pool_available"], {"state": "available"}), (_in_use(stats), {"state": "in_use"})]
+
+
+def _in_use(stats: dict[str, int]) -> float:
+    return stats["pool_size"] - stats["pool_available"]
+
+
+def _time_requests(pool: Any) -> Callable[[], None]:  # noqa: ANN401 - a method of an instance is replaced
+    from psycopg_pool import ConnectionPool  # noqa: PLC0415 - optional package
+
+    original = pool.getconn
+
+    def getconn(timeout: float | None = None) -> Any:  # noqa: ANN401 - as psycopg_pool's
+        with _request():
+            return original(timeout)
+
+    async def getconn_async(timeout: float | None = None) -> Any:  # noqa: ANN401, ASYNC109 - as psycopg_pool's
+        with _request():
+            return await original(timeout)
+
+    wrapped = getconn if isinstance(pool, ConnectionPool) else getconn_async
+    pool.getconn = wrapped
+
+    def undo() -> None:
+        if pool.getconn is wrapped:
+            del pool.getconn
+
+    return undo
+
+
+@contextmanager
+def _request() -> Iterator[None]:
+    start = time.perf_counter()
+    try:
+        with suppress_instrumentation():
+            yield
+    except Exception as error:
+        count_error(error, "database")
+        raise
+    finally:
+        current().instruments.record(catalog.DB_POOL_WAIT, time.perf_counter() - start)

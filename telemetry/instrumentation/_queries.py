@@ -1,0 +1,152 @@
+"""One query under way: its span, the time the database had it, how it ended.
+
+A query's span is never made the current one, so nothing is held across a `yield` or a task, wherever it ends.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from opentelemetry import trace
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
+from telemetry import catalog
+from telemetry._guard import Guard
+from telemetry._runtime import current
+from telemetry.context import count_error
+from telemetry.instrumentation._sql import Statement, statement_of
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["NOT_OBSERVED", "NotObserved", "QueryObserver", "record_fetch", "statement_to_observe"]
+
+_FETCH = Statement("FETCH")
+_NANOSECONDS = 1e9
+_reading, _starting, _finishing = Guard("read a query"), Guard("start a query's span"), Guard("finish a query")
+
+
+class NotObserved:
+    """Stands for a query that is not recorded: empty, or within OpenTelemetry's `suppress_instrumentation`."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Do nothing."""
+
+    def pause(self) -> None:
+        """Do nothing."""
+
+    def resume(self) -> None:
+        """Do nothing."""
+
+
+NOT_OBSERVED = NotObserved()
+
+
+class QueryObserver(NotObserved):
+    """A query; a context manager that ends it once, whatever leaves the block."""
+
+    __slots__ = ("_running_since", "_seconds", "_span", "_statement")
+
+    def __init__(self, connection: Any, statement: Statement, started: int | None = None) -> None:  # noqa: ANN401 - sync or async
+        """Start the span and the clock, now or at `started` (nanoseconds since 1970)."""
+        self._statement: Statement | None = statement
+        self._span: trace.Span = trace.INVALID_SPAN
+        self._seconds = 0.0
+        self._running_since: float | None = time.perf_counter()
+        with _starting:
+            if started is not None:
+                self._seconds = (time.time_ns() - started) / _NANOSECONDS
+            parent = trace.get_current_span().get_span_context()
+            if parent.is_valid and not parent.is_remote and not parent.trace_flags.sampled:
+                return  # decided for the whole trace; asking the sampler again is most of a query's cost
+            tracer = current().tracer
+            self._span = tracer.start_span(statement.summary, kind=trace.SpanKind.CLIENT, start_time=started)
+            if self._span.is_recording():
+                self._span.set_attributes(_attributes(connection, statement))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.finish(error)
+
+    def pause(self) -> None:
+        """Stop the clock while the application has the row."""
+        if self._running_since is not None:
+            self._seconds += time.perf_counter() - self._running_since
+            self._running_since = None
+
+    def resume(self) -> None:
+        """Go on."""
+        self._running_since = time.perf_counter()
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """End the span, record the duration, count the error; only the first call does anything.
+
+        A query that the application gave up (cancelled, a generator closed) is no error; one that was never run,
+        because an earlier one of its pipeline failed, is not measured.
+        """
+        with _finishing:
+            statement, self._statement = self._statement, None
+            if statement is None:
+                return
+            self.pause()
+            if isinstance(error, Exception):
+                self._fail(error)
+            self._span.end()
+            if type(error).__name__ != "PipelineAborted":
+                self._measure(statement)
+
+    def _measure(self, statement: Statement) -> None:
+        runtime, labels = current(), {"query_type": statement.query_type}
+        runtime.instruments.record(catalog.DB_QUERY_DURATION, self._seconds, labels)
+        if self._seconds > runtime.settings.slow_query_seconds:
+            runtime.instruments.add(catalog.DB_SLOW_QUERIES, 1, labels)
+
+    def _fail(self, error: Exception) -> None:
+        if _is_of_database(error) and type(error).__name__ != "PipelineAborted":
+            count_error(error, "database")
+        self._span.set_status(trace.StatusCode.ERROR, type(error).__name__)
+        self._span.set_attribute("error.type", getattr(error, "sqlstate", None) or type(error).__name__)
+
+
+def statement_to_observe(query: object) -> Statement | None:
+    """Read a query that is about to run; None for one that is not recorded."""
+    statement: Statement | None = None
+    with _reading:
+        if is_instrumentation_enabled():
+            statement = statement_of(query)
+    return statement
+
+
+def record_fetch(cursor: Any, started: int, error: BaseException | None = None) -> None:  # noqa: ANN401 - sync or async
+    """Record a fetch of a server-side cursor that was slow or failed in the database; `started` in nanoseconds."""
+    with _finishing:
+        failed = error is not None and _is_of_database(error)
+        seconds = (time.time_ns() - started) / _NANOSECONDS
+        if failed or (error is None and seconds > current().settings.slow_query_seconds):
+            QueryObserver(cursor.connection, _FETCH, started).finish(error)
+
+
+def _is_of_database(error: BaseException) -> bool:
+    """Tell psycopg's errors from those that the application raised in the middle of a query, as in `with copy()`."""
+    return hasattr(error, "sqlstate")
+
+
+def _attributes(connection: Any, statement: Statement) -> dict[str, str | int]:  # noqa: ANN401 - sync or async
+    attributes: dict[str, str | int] = {
+        "db.system.name": "postgresql",
+        "db.operation.name": statement.operation,
+        "db.query.summary": statement.summary,
+    }
+    if statement.table:
+        attributes["db.collection.name"] = statement.table
+    if not connection.closed:
+        info = connection.info
+        attributes |= {"db.namespace": info.dbname, "server.address": info.host, "server.port": info.port}
+    return attributes
