@@ -20,6 +20,7 @@ __all__ = [
     "positive",
     "ratio",
     "secret",
+    "words",
 ]
 
 Network = IPv4Network | IPv6Network
@@ -107,6 +108,11 @@ def dsn(text: str) -> str:
 
 def hosts(text: str) -> frozenset[str]:
     """Read a list of hosts, each `HOST` or `HOST:PORT`."""
+    return frozenset(item.lower() for item in _items(text))
+
+
+def words(text: str) -> frozenset[str]:
+    """Read a list of names."""
     return frozenset(_items(text))
 
 
@@ -117,7 +123,7 @@ def host_table(text: str) -> dict[str, str]:
         host, equals, service = item.partition("=")
         if not (host and equals and service):
             raise ValueError(item)
-        table[host] = service
+        table[host.strip().lower()] = service.strip()
     return table
 
 

@@ -84,7 +84,6 @@ OTHER = "other"
 METHOD = Label("method", ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"))
 ENDPOINT = Label("endpoint", limit=100)
 STATUS_CODE = Label("status", limit=40)
-OUTCOME = Label("status", ("success", "error"))
 ENDING = Label("status", ("success", "error", "cancelled"))
 MESSAGE_TYPE = Label("message_type", ("text", "command", "photo", "voice", "other"))
 ERROR_TYPE = Label("error_type", limit=50)
@@ -308,7 +307,7 @@ DB_POOL_CONNECTIONS_LOST = register(Metric(
 DB_SIZE = register(Metric("db.size", "gauge", "By", "Size of the database on disk.", query="max(db_size_bytes)"))
 EXTERNAL_API_CALLS = register(Metric(
     "external.api.calls", "counter", "{call}", "Calls to other companies' APIs, each attempt counted.",
-    labels=(SERVICE, OUTCOME),
+    labels=(SERVICE, ENDING),
     query='sum by (service) (rate(external_api_calls_total{status="error"}[5m]))',
 ))  # fmt: skip
 EXTERNAL_API_DURATION = register(Metric(

@@ -1,9 +1,10 @@
 """Where trace context comes from and where it may go.
 
 Out: W3C Trace Context, and only to hosts in `TELEMETRY_PROPAGATE_TO`. The global propagator injects nothing, so that no
-instrumentation, ours or another's, sends a header to a third party by default; our HTTP instrumentation asks for it by
-name of the host. In: W3C Trace Context, and only from callers in `TELEMETRY_TRUSTED_CALLERS`, so that no client forces
-sampling or chooses trace ids; baggage and trace state are neither read nor sent.
+instrumentation, ours or another's, sends a header to a third party by default; our HTTP instrumentation adds it by the
+host's name, and takes away what others have set for any other. In: W3C Trace Context, and only from callers in
+`TELEMETRY_TRUSTED_CALLERS`, so that no client forces sampling or chooses trace ids; baggage and trace state are neither
+read nor sent.
 
 Into a database and out again: `save_context` stores where a reminder came from, `resume_context` starts a new trace
 that links to it.
@@ -16,6 +17,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -33,8 +35,25 @@ if TYPE_CHECKING:
 
     from telemetry._parse import Network
 
-__all__ = ["TrustedPropagator", "caller_of", "inject_for", "links_to", "resume_context", "save_context"]
+__all__ = [
+    "TRACE_HEADERS",
+    "TrustedPropagator",
+    "caller_of",
+    "links_to",
+    "may_see_trace",
+    "names_of_host",
+    "resume_context",
+    "save_context",
+    "set_trace_headers",
+]
 
+TRACE_HEADERS = frozenset({
+    "baggage", "sentry-trace", "traceparent", "tracestate",
+    "b3", "uber-trace-id", "x-amzn-trace-id", "x-b3-flags", "x-b3-parentspanid", "x-b3-sampled", "x-b3-spanid",
+    "x-b3-traceid",
+})  # fmt: skip
+"""What W3C, Sentry and the older systems send a trace in."""
+_PORTS = {"http": 80, "https": 443}
 _w3c = TraceContextTextMapPropagator()
 
 
@@ -54,7 +73,7 @@ class TrustedPropagator(TextMapPropagator):
     def inject(
         self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
     ) -> None:
-        """Write nothing: who may see a trace id is decided by host, in `inject_for`."""
+        """Write nothing: who may see a trace id is decided by host, in `set_trace_headers`."""
 
     @property
     def fields(self) -> set[str]:
@@ -79,10 +98,28 @@ def _within(address: str | None, networks: tuple[Network, ...]) -> bool:
     return any(found in network for network in networks)
 
 
-def inject_for(host: str, headers: MutableMapping[str, str]) -> None:
-    """Add the trace headers to a request if its host (`HOST` or `HOST:PORT`) is on the allow-list."""
-    if host in current().settings.propagate_to or host.partition(":")[0] in current().settings.propagate_to:
-        _w3c.inject(headers)
+def names_of_host(url: str) -> tuple[str, str]:
+    """Return how the settings may name the host of an address: `HOST:PORT` and `HOST`."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    return f"{host}:{parts.port or _PORTS.get(parts.scheme)}", host
+
+
+def may_see_trace(url: str) -> bool:
+    """Tell whether the host of an address is on the allow-list; no for an address that cannot be read."""
+    try:
+        return not current().settings.propagate_to.isdisjoint(names_of_host(url))
+    except ValueError:
+        return False
+
+
+def set_trace_headers(url: str, headers: MutableMapping[str, str], span: trace.Span) -> None:
+    """Let a request carry the span's context if its host may see it, and else no trace header, whoever has set it."""
+    if may_see_trace(url):
+        _w3c.inject(headers, trace.set_span_in_context(span))
+        return
+    for name in [name for name in headers if name.lower() in TRACE_HEADERS]:
+        del headers[name]
 
 
 def save_context(span: trace.Span | None = None) -> dict[str, str]:

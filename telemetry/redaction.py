@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Status
@@ -41,10 +41,18 @@ def clean_text(text: str) -> str:
 
 
 def clean_url(url: str) -> str:
-    """Return an address without user, query and fragment, and without secrets in its path."""
+    """Return an address without user and fragment, of its query only the keys in `TELEMETRY_URL_QUERY_KEYS`."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    return clean_text(urlunsplit((parts.scheme, host, parts.path, "", "")))
+    return clean_text(urlunsplit((parts.scheme, host, parts.path, _allowed_query(parts.query), "")))
+
+
+def _allowed_query(query: str) -> str:
+    from telemetry._runtime import current  # noqa: PLC0415 - which needs this module
+
+    allowed = current().settings.url_query_keys
+    pairs = parse_qsl(query, keep_blank_values=True) if allowed and query else ()
+    return urlencode([(key, _clean_item(key, value)) for key, value in pairs if key in allowed], safe="[]")
 
 
 def clean(value: Any) -> Any:  # noqa: ANN401 - any JSON-like value in, the same shape out

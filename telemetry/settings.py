@@ -219,6 +219,10 @@ class Settings:
         accepts="a number of seconds above 0",
         meaning="An update or a job that takes longer leaves its root span, though its trace is not sampled.",
     )
+    url_query_keys: frozenset[str] = _variable(
+        "TELEMETRY_URL_QUERY_KEYS", default=frozenset(), parse=_parse.words,
+        accepts="names separated by commas", meaning="Keys of a query string that are kept in recorded addresses.",
+    )  # fmt: skip
     slow_query_seconds: float = _variable(
         "TELEMETRY_SLOW_QUERY",
         default=0.1,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from opentelemetry import baggage, context
 from opentelemetry.propagate import get_global_textmap, inject
 
 import telemetry
-from telemetry.propagation import TrustedPropagator, inject_for
+from telemetry.propagation import TrustedPropagator, set_trace_headers
 from telemetry.settings import Settings
 from tests.conftest import Recorded, record
 
@@ -20,18 +21,34 @@ def test_the_propagator_gives_nothing_away(recorded: Recorded) -> None:
     assert carrier == {}
 
 
-def test_headers_go_to_hosts_on_the_allow_list_only() -> None:
-    for _ in record(Settings(propagate_to=frozenset({"inside.example", "10.0.0.1:81"}))):
-        sent: dict[str, dict[str, str]] = {}
-        for host in ("inside.example", "inside.example:8080", "10.0.0.1:81", "10.0.0.1:82", "api.openai.com"):
-            with telemetry.get_tracer().start_as_current_span("call"):
-                inject_for(host, sent.setdefault(host, {}))
-        assert {host for host, headers in sent.items() if headers} == {
-            "inside.example",
-            "inside.example:8080",
-            "10.0.0.1:81",
-        }
-        assert set(sent["inside.example"]) == {"traceparent"}
+HOSTS = {
+    "https://inside.example/": True,
+    "http://inside.example:8080/": True,
+    "http://INSIDE.example./": True,
+    "http://10.0.0.1:81/": True,
+    "https://own.example/": True,
+    "http://10.0.0.1:82/": False,
+    "http://own.example/": False,
+    "https://api.openai.com/": False,
+    "https://inside.example:443@api.openai.com/": False,
+    "https://inside.example.evil.org/": False,
+    "https://api.openai.com/?inside.example": False,
+    "http://[inside.example/": False,
+    "http://inside.example:port/": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize(("url", "allowed"), HOSTS.items(), ids=HOSTS.keys())
+def test_headers_go_to_hosts_on_the_allow_list_only(url: str, allowed: bool) -> None:
+    propagate_to = Settings.read({"TELEMETRY_PROPAGATE_TO": "Inside.example, 10.0.0.1:81, own.example:443"})
+    for _ in record(propagate_to[0]):
+        headers = {"Baggage": "user=42", "Accept": "json"}
+        with telemetry.get_tracer().start_as_current_span("call") as span:
+            set_trace_headers(url, headers, span)
+        assert ("traceparent" in headers) == allowed
+        assert ("Baggage" in headers) == allowed
+        assert headers["Accept"] == "json"
 
 
 def test_a_reminder_resumes_as_a_new_trace_that_links_to_its_origin(recorded: Recorded) -> None:

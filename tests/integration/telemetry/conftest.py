@@ -1,11 +1,15 @@
-"""Fixtures of the tests that need a database."""
+"""Fixtures of the tests that need a database or a provider."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import psycopg
 import pytest
 
 from examples.health_agent.embedded import embedded_url
+from tests.conftest import http_server
+from tests.integration.telemetry.clients import Provider
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +19,11 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS foods (id int PRIMARY KEY, name text)")
     return url
+
+
+@pytest.fixture
+def provider() -> Iterator[str]:
+    """Serve a provider; return its `HOST:PORT`."""
+    Provider.seen, Provider.failures = [], 0
+    with http_server(Provider) as address:
+        yield address

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler
-from urllib.parse import urlsplit
+from collections.abc import Iterator
 
 import httpx
 import httpx2
@@ -15,34 +13,10 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 import telemetry
 from telemetry.settings import Settings
-from tests.conftest import Recorded, http_server, record
+from tests.conftest import Recorded, record
+from tests.integration.telemetry.clients import Get, Provider, each_client
 
 TOKEN = "123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc"  # noqa: S105 - invented
-
-
-class Provider(BaseHTTPRequestHandler):
-    """Answers with the status that the path ends in, and says how much of its limit is left."""
-
-    seen: list[dict[str, str]]
-
-    def do_GET(self) -> None:
-        self.seen.append({key.lower(): value for key, value in self.headers.items()})
-        status = urlsplit(self.path).path.rpartition("/")[2]
-        self.send_response(int(status) if status.isdigit() else 200)
-        self.send_header("x-ratelimit-limit-requests", "100")
-        self.send_header("x-ratelimit-remaining-requests", "25")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
-
-
-@pytest.fixture
-def provider() -> Iterator[str]:
-    Provider.seen = []
-    with http_server(Provider) as address:
-        yield address
 
 
 @pytest.fixture
@@ -50,36 +24,6 @@ def recorded(provider: str) -> Iterator[Recorded]:
     for recording in record(Settings(external_services={provider: "openai"})):
         with telemetry.instrument_httpx(), telemetry.instrument_requests():
             yield recording
-
-
-async def with_httpx_async(url: str) -> None:
-    async with httpx.AsyncClient() as client:
-        await client.get(url)
-
-
-async def with_httpx2_async(url: str) -> None:
-    async with httpx2.AsyncClient() as client:
-        await client.get(url)
-
-
-async def with_httpx(url: str) -> None:
-    with httpx.Client() as client:
-        client.get(url)  # noqa: ASYNC212 - the sync client is what is tried
-
-
-async def with_httpx2(url: str) -> None:
-    with httpx2.Client() as client:
-        client.get(url)
-
-
-async def with_requests(url: str) -> None:
-    with requests.Session() as session:
-        session.get(url, timeout=5)
-
-
-CLIENTS = [with_httpx, with_httpx_async, with_httpx2, with_httpx2_async, with_requests]
-each_client = pytest.mark.parametrize("get", CLIENTS, ids=[client.__name__ for client in CLIENTS])
-Get = Callable[[str], object]
 
 
 def only_span(recorded: Recorded) -> ReadableSpan:
@@ -92,7 +36,7 @@ def only_span(recorded: Recorded) -> ReadableSpan:
 async def test_a_call_is_one_span_and_one_count(
     recorded: Recorded, provider: str, get: Get, status: int, outcome: str
 ) -> None:
-    await get(f"http://{provider}/v1/{status}?api_key=secret")  # type: ignore[misc]
+    await get(f"http://{provider}/v1/{status}?api_key=secret")
     span, metrics = only_span(recorded), recorded.metrics()
     assert (span.name, span.kind) == ("GET openai", SpanKind.CLIENT)
     assert dict(span.attributes or {})["url.full"] == f"http://{provider}/v1/{status}"
@@ -105,7 +49,7 @@ async def test_a_call_is_one_span_and_one_count(
 @each_client
 async def test_a_call_that_gets_no_answer_is_an_error_and_raises_as_before(recorded: Recorded, get: Get) -> None:
     with pytest.raises((httpx.ConnectError, httpx2.ConnectError, requests.ConnectionError)):
-        await get("http://127.0.0.1:9/")  # type: ignore[misc]
+        await get("http://127.0.0.1:9/")
     assert recorded.metrics()["external.api.calls"] == {("other", "error"): 1}
     assert only_span(recorded).status.status_code is StatusCode.ERROR
 
@@ -113,7 +57,7 @@ async def test_a_call_that_gets_no_answer_is_an_error_and_raises_as_before(recor
 @each_client
 @pytest.mark.parametrize("token", [TOKEN, TOKEN.replace(":", "%3A")], ids=["plain", "encoded"])
 async def test_a_bot_api_call_leaves_nothing(recorded: Recorded, provider: str, get: Get, token: str) -> None:
-    await get(f"http://{provider}/file/bot{token}/photo.jpg")  # type: ignore[misc]
+    await get(f"http://{provider}/file/bot{token}/photo.jpg")
     assert recorded.spans == []
     assert "external.api.calls" not in recorded.metrics()
 
@@ -121,7 +65,7 @@ async def test_a_bot_api_call_leaves_nothing(recorded: Recorded, provider: str, 
 @each_client
 async def test_no_header_of_ours_goes_to_a_host_that_is_not_named(recorded: Recorded, provider: str, get: Get) -> None:
     with telemetry.get_tracer().start_as_current_span("turn"):
-        await get(f"http://{provider}/200")  # type: ignore[misc]
+        await get(f"http://{provider}/200")
     assert not {"traceparent", "tracestate", "baggage", "sentry-trace"} & set(Provider.seen[0])
 
 
@@ -129,7 +73,7 @@ async def test_no_header_of_ours_goes_to_a_host_that_is_not_named(recorded: Reco
 async def test_a_named_host_gets_the_span_that_called_it(provider: str, get: Get) -> None:
     for recorded in record(Settings(propagate_to=frozenset({provider}))):
         with telemetry.instrument_httpx(), telemetry.instrument_requests():
-            await get(f"http://{provider}/200")  # type: ignore[misc]
+            await get(f"http://{provider}/200")
         context = only_span(recorded).context
         assert context is not None
         assert (
@@ -144,5 +88,5 @@ async def test_closed_it_records_nothing(provider: str, get: Get) -> None:
         for handle in (telemetry.instrument_httpx(), telemetry.instrument_requests()):
             handle.close()
             handle.close()
-        await get(f"http://{provider}/200")  # type: ignore[misc]
+        await get(f"http://{provider}/200")
         assert recorded.spans == []
