@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def patch(owner: type, name: str, wrap: Callable[[Callable[..., Any]], Callable[
     Where somebody else has wrapped the method since, it stays: taking it out would take out theirs.
     """
     original = owner.__dict__[name]
-    wrapped = wrap(original)
+    wrapped = functools.wraps(original)(wrap(original))
     setattr(owner, name, wrapped)
 
     def undo() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 from telemetry.instrumentation._handle import Handle, Shared, patch, patch_all
@@ -34,6 +35,13 @@ def test_a_method_that_somebody_else_has_wrapped_since_is_left_to_them() -> None
     undo()
     assert Library().greet() == "<hello>"
     Library.greet = original  # type: ignore[method-assign]
+
+
+def test_a_patched_method_still_shows_its_own_name_and_signature() -> None:
+    undo = patch(Library, "greet", louder)
+    assert Library.greet.__name__ == "greet"
+    assert inspect.signature(Library.greet) == inspect.signature(Library.part)
+    undo()
 
 
 def test_the_change_lasts_until_the_last_user_is_done() -> None:

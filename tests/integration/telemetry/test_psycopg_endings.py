@@ -190,15 +190,37 @@ async def test_a_slow_fetch_of_a_server_side_cursor_is_a_slow_query(connection: 
 async def pipelined(connection: Any, *queries: str) -> None:
     async with entered(connection.pipeline()):
         for query in queries:
-            await settle(connection.execute(query))
+            await settle(connection.execute(query, prepare="5" in query))
 
 
-async def test_a_failure_in_a_pipeline_stands_on_the_query_that_failed(connection: Any, recorded: Recorded) -> None:
-    with pytest.raises(psycopg.errors.DivisionByZero):
-        await pipelined(connection, "SELECT 1 FROM foods", "SELECT 1/0", "DELETE FROM foods")
+async def many_pipelined(connection: Any) -> None:
+    async with entered(connection.pipeline()):
+        await settle(connection.execute("SELECT 1"))
+        await settle(connection.cursor().executemany("SELECT 1 / %s::int FROM pg_class", [[1], [0], [1]]))
+        await settle(connection.execute("SELECT 2"))
+
+
+PIPELINES: dict[str, tuple[Ask, str]] = {
+    "a query": (lambda c: pipelined(c, "SELECT 1", "SELECT 1/0 FROM pg_class", "SELECT 2"), "22012"),
+    "a query that is prepared": (
+        lambda c: pipelined(c, "SELECT 1", "SELECT 5 FROM pg_class SELECT", "SELECT 2"),
+        "42601",
+    ),
+    "one of many": (many_pipelined, "22012"),
+}
+
+
+@pytest.mark.parametrize(("ask", "error"), PIPELINES.values(), ids=PIPELINES.keys())
+async def test_a_failure_in_a_pipeline_stands_on_the_query_that_failed(
+    connection: Any, recorded: Recorded, ask: Ask, error: str
+) -> None:
+    with pytest.raises(psycopg.Error) as raised:
+        await ask(connection)
     await settle(connection.rollback())
-    assert outcome(recorded) == [("SELECT foods", None), ("SELECT", "22012"), ("DELETE foods", "PipelineAborted")]
-    assert recorded.metrics()["errors"] == {("database", "DivisionByZero"): 1}
+    first, second, *later = outcome(recorded)
+    assert [first, second] == [("SELECT", None), ("SELECT pg_class", error)]
+    assert set(later) <= {("SELECT", "PipelineAborted")}
+    assert recorded.metrics()["errors"] == {("database", type(raised.value).__name__): 1}
     assert recorded.metrics()["db.query.duration"] == {("select",): 2}
 
 
