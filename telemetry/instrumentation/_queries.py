@@ -9,26 +9,27 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from opentelemetry import trace
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from telemetry import catalog
 from telemetry._guard import Guard
 from telemetry._runtime import current
 from telemetry.context import count_error
-from telemetry.instrumentation._sql import Statement, statement_of
+from telemetry.instrumentation._sql import Statement
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["NOT_OBSERVED", "NotObserved", "QueryObserver", "record_fetch", "statement_to_observe"]
+__all__ = ["NOT_OBSERVED", "NotObserved", "QueryObserver", "record_fetch"]
 
 _FETCH = Statement("FETCH")
 _NANOSECONDS = 1e9
-_reading, _starting, _finishing = Guard("read a query"), Guard("start a query's span"), Guard("finish a query")
+_starting, _finishing = Guard("start a query's span"), Guard("finish a query")
 
 
 class NotObserved:
     """Stands for a query that is not recorded: empty, or within OpenTelemetry's `suppress_instrumentation`."""
+
+    __slots__ = ()
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +65,7 @@ class QueryObserver(NotObserved):
                 self._seconds = (time.time_ns() - started) / _NANOSECONDS
             parent = trace.get_current_span().get_span_context()
             if parent.is_valid and not parent.is_remote and not parent.trace_flags.sampled:
-                return  # decided for the whole trace; asking the sampler again is most of a query's cost
+                return  # decided for the whole trace; asking the sampler again would double what a query costs here
             tracer = current().tracer
             self._span = tracer.start_span(statement.summary, kind=trace.SpanKind.CLIENT, start_time=started)
             if self._span.is_recording():
@@ -97,31 +98,19 @@ class QueryObserver(NotObserved):
                 return
             self.pause()
             if isinstance(error, Exception):
-                self._fail(error)
+                self._span.set_status(trace.StatusCode.ERROR, type(error).__name__)
+                self._span.set_attribute("error.type", getattr(error, "sqlstate", None) or type(error).__name__)
             self._span.end()
             if type(error).__name__ != "PipelineAborted":
-                self._measure(statement)
+                self._measure(statement, error)
 
-    def _measure(self, statement: Statement) -> None:
+    def _measure(self, statement: Statement, error: BaseException | None) -> None:
+        if error is not None and _is_of_database(error):
+            count_error(error, "database")
         runtime, labels = current(), {"query_type": statement.query_type}
         runtime.instruments.record(catalog.DB_QUERY_DURATION, self._seconds, labels)
         if self._seconds > runtime.settings.slow_query_seconds:
             runtime.instruments.add(catalog.DB_SLOW_QUERIES, 1, labels)
-
-    def _fail(self, error: Exception) -> None:
-        if _is_of_database(error) and type(error).__name__ != "PipelineAborted":
-            count_error(error, "database")
-        self._span.set_status(trace.StatusCode.ERROR, type(error).__name__)
-        self._span.set_attribute("error.type", getattr(error, "sqlstate", None) or type(error).__name__)
-
-
-def statement_to_observe(query: object) -> Statement | None:
-    """Read a query that is about to run; None for one that is not recorded."""
-    statement: Statement | None = None
-    with _reading:
-        if is_instrumentation_enabled():
-            statement = statement_of(query)
-    return statement
 
 
 def record_fetch(cursor: Any, started: int, error: BaseException | None = None) -> None:  # noqa: ANN401 - sync or async

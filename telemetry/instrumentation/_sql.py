@@ -151,8 +151,7 @@ class _Reader:
         elif part == ")" and len(self._verbs) > 1:
             self._verbs.pop()
         word = part.upper()
-        first = not self._verbs[-1] and part not in "();'"
-        if first:
+        if not self._verbs[-1] and part not in "();'":
             self._verbs[-1] = word
         if not self._operation or (self._operation == "WITH" and len(self._verbs) == self._depth and word in _MAIN):
             return self._is_operation(word)

@@ -16,19 +16,17 @@ import time
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
 from telemetry import catalog
 from telemetry._extras import require
+from telemetry._guard import Guard
 from telemetry._runtime import current
 from telemetry.instrumentation._handle import Handle, Shared, patch_all
 from telemetry.instrumentation._pipelines import PipelinedQuery, wrap_exit, wrap_exit_async, wrap_results
 from telemetry.instrumentation._pool import watch_pool
-from telemetry.instrumentation._queries import (
-    NOT_OBSERVED,
-    NotObserved,
-    QueryObserver,
-    record_fetch,
-    statement_to_observe,
-)
+from telemetry.instrumentation._queries import NOT_OBSERVED, NotObserved, QueryObserver, record_fetch
+from telemetry.instrumentation._sql import statement_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -36,6 +34,8 @@ if TYPE_CHECKING:
     from telemetry.instrumentation._pool import AnyPool
 
 __all__ = ["instrument_pool", "instrument_psycopg"]
+
+_reading = Guard("read a query")
 
 
 def instrument_psycopg() -> Handle:
@@ -52,11 +52,14 @@ def instrument_pool(pool: AnyPool) -> Handle:
 
 
 def _observe(cursor: Any, query: object) -> NotObserved:  # noqa: ANN401 - any of psycopg's cursors
-    statement = statement_to_observe(query)
-    if statement is None:
-        return NOT_OBSERVED
-    connection = cursor.connection
-    return (PipelinedQuery if connection.pgconn.pipeline_status else QueryObserver)(connection, statement)
+    observer = NOT_OBSERVED
+    with _reading:
+        statement = statement_of(query) if is_instrumentation_enabled() else None
+        if statement is not None:
+            connection = cursor.connection
+            kind = PipelinedQuery if connection.pgconn.pipeline_status else QueryObserver
+            observer = kind(connection, statement)
+    return observer
 
 
 def _wrap_execute(execute: Callable[..., Any]) -> Callable[..., Any]:
