@@ -44,8 +44,14 @@ class Request:
         self._stream = WEBSOCKET if self._websocket else ""
         self._may_stream = ""
         self._status = 0
+        self._gone = False
         self._finished = False
         self._start = time.perf_counter()
+
+    def received(self, message: Message) -> None:
+        """Note a client that has gone."""
+        if message["type"] == "http.disconnect":
+            self._gone = True
 
     def sent(self, message: Message) -> None:
         """Note the status and whether it is a stream; the last byte ends a request, whatever runs after it."""
@@ -77,9 +83,11 @@ class Request:
 
     def _final_status(self, error: BaseException | None) -> int:
         """Return what was sent where the answer is complete; else whose fault it is that it is not."""
-        if isinstance(error, asyncio.CancelledError) or is_disconnect(error):
+        if error is not None and not isinstance(error, asyncio.CancelledError) and not is_disconnect(error):
+            return SERVER_ERROR
+        if error is not None or self._gone:
             return CLIENT_CLOSED
-        if error is not None or not (self._status or self._websocket):
+        if not (self._status or self._websocket):
             return SERVER_ERROR
         return self._status
 
@@ -121,9 +129,14 @@ def span_name(scope: Scope) -> str:
 
 def endpoint(scope: Scope) -> str | None:
     """Return the pattern of the route that answered, mounts and included routers in front; None when none did."""
-    chosen = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
-    pattern = getattr(chosen, "path_format", None) or getattr(chosen, "path", None)
+    chosen = scope.get("fastapi", {}).get("effective_route_context")
+    pattern = _pattern(chosen) or _pattern(getattr(chosen, "starlette_route", None)) or _pattern(scope.get("route"))
     if pattern is None:
         return None
     outer = scope.get("app_root_path", "")
     return f"{scope.get('root_path', '').removeprefix(outer)}{pattern}"
+
+
+def _pattern(route: object) -> str | None:
+    """Return a route's pattern; FastAPI's own description of a WebSocket's route has none."""
+    return getattr(route, "path_format", None) or getattr(route, "path", None) or None

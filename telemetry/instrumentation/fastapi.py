@@ -123,6 +123,11 @@ class RequestLayer:
         scope[_SEEN] = True
         scope.setdefault(_NATIVE, None)
 
+        async def watched_receive() -> Message:
+            message = await receive()
+            request.received(message)
+            return message
+
         async def watched_send(message: Message) -> None:
             await send(message)
             request.sent(message)
@@ -131,7 +136,7 @@ class RequestLayer:
             if entry.sampled:
                 entry.choose()
             try:
-                await (self.app if entry.sampled else self._bare)(scope, receive, watched_send)
+                await (self.app if entry.sampled else self._bare)(scope, watched_receive, watched_send)
             except BaseException as error:
                 request.finish(error)
                 raise
