@@ -6,7 +6,7 @@ telemetry.instrument_fastapi(app)
 """
 
 from telemetry._extras import MissingExtraError
-from telemetry.context import add_breadcrumb, record_error, set_tag, set_user_context
+from telemetry.context import add_breadcrumb, record_error, set_tag, set_user_context, user_context
 from telemetry.conversation import feedback_data, record_feedback, set_conversation
 from telemetry.instrumentation._handle import Handle
 from telemetry.instrumentation.fastapi import instrument_fastapi
@@ -47,4 +47,5 @@ __all__ = [
     "set_user_context",
     "shutdown",
     "start_runtime_collector",
+    "user_context",
 ]

@@ -1,68 +1,97 @@
-"""OpenTelemetry's spans for Sentry's span processor, in the form it understands.
+"""OpenTelemetry's spans as Sentry's transactions: Sentry's span processor, and what it says put right.
 
-The processor knows the conventions of before 2023, holds its open spans in dicts without a lock, and raises into
-whoever ends a span; hence the view with renamed attributes, the lock and the guard.
+The processor holds its open spans in dicts without a lock and raises into whoever ends a span; hence the lock and the
+guard. It knows the conventions of before 2023 and calls everything else by its name; hence `before_send_transaction`,
+which gives each span Sentry's own words for what it is and how it went.
+
+https://develop.sentry.dev/sdk/telemetry/traces/span-operations/
 """
 
 from __future__ import annotations
 
+import os
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.trace import format_span_id
 from sentry_sdk.integrations.opentelemetry import SentrySpanProcessor
+from sentry_sdk.tracing import get_span_status_from_http_code
 
 from telemetry import redaction
 from telemetry._guard import Guard
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
-__all__ = ["LinkedSpanProcessor"]
+    Attributes = Mapping[str, Any]
 
-_RENAMED = {
-    "http.request.method": "http.method",
-    "http.response.status_code": "http.status_code",
-    "url.full": "http.url",
-    "http.route": "http.target",
-    "server.address": "net.peer.name",
-    "db.system.name": "db.system",
-    "db.query.summary": "db.statement",
-}
-"""From the stable conventions to those the processor reads."""
+__all__ = ["LinkedSpanProcessor", "before_send_transaction"]
+
+_KIND = "span.kind"
+_HTTP = {"http.request.method", "telegram.api.method"}
+_MESSAGING = {"process": "queue.process", "receive": "queue.receive", "send": "queue.publish"}
 
 _starting, _ending = Guard("start a Sentry span"), Guard("end a Sentry span")
+_translating = Guard("translate a Sentry transaction")
 
 
 class LinkedSpanProcessor(SpanProcessor):
-    """Sentry's span processor behind a lock, a guard and a translation."""
+    """Sentry's span processor behind a lock and a guard."""
 
     def __init__(self) -> None:
         """Take the processor, of which Sentry keeps one a process."""
         self._processor: Any = SentrySpanProcessor()
-        self._lock = RLock()
+        self._unlock()
+        os.register_at_fork(after_in_child=self._unlock)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Open Sentry's span."""
         with _starting, self._lock:
-            self._processor.on_start(_View(span), parent_context)
+            self._processor.on_start(span, parent_context)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Finish Sentry's span; the last one of a trace here sends the transaction."""
         with _ending, self._lock:
-            self._processor.on_end(_View(redaction.clean_span(span)))
+            if (open_span := self._processor.otel_span_map.get(format_span_id(span.context.span_id))) is not None:
+                open_span.set_data(_KIND, span.kind.name.lower())
+            self._processor.on_end(redaction.clean_span(span))
+
+    def _unlock(self) -> None:
+        """Make the lock anew: in a forked child the thread that held it is no more."""
+        self._lock = RLock()
 
 
-class _View:
-    """A span whose attributes carry the old names too."""
+def before_send_transaction(event: dict[str, Any], _hint: object) -> dict[str, Any] | None:
+    """Put operations and statuses right, and clean it; what cannot be cleaned is dropped."""
+    with _translating:
+        contexts = event["contexts"]
+        attributes = contexts.get("otel", {}).get("attributes", {})
+        _put_right(contexts["trace"], attributes | contexts["trace"].get("data", {}))
+        event["transaction_info"] = {"source": "route" if "http.route" in attributes else "task"}
+        for span in event.get("spans", ()):
+            _put_right(span, span.get("data", {}))
+        return redaction.clean(event)  # type: ignore[no-any-return]
+    return None
 
-    def __init__(self, span: ReadableSpan) -> None:
-        self._span = span
-        attributes = span.attributes or {}
-        self.attributes = dict(attributes) | {
-            old: attributes[new] for new, old in _RENAMED.items() if new in attributes
-        }
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the span has
-        return getattr(self._span, name)
+def _put_right(span: dict[str, Any], attributes: Attributes) -> None:
+    span["op"] = operation(attributes)
+    code = attributes.get("http.response.status_code")
+    span["status"] = get_span_status_from_http_code(code) if code else span.get("status") or "ok"
+
+
+def operation(attributes: Attributes) -> str:
+    """Name what a span does, in Sentry's words, from its kind and its attributes in the stable conventions."""
+    if generation := attributes.get("gen_ai.operation.name"):
+        return f"gen_ai.{generation}"
+    if "db.system.name" in attributes:
+        return "db"
+    if (kind := attributes.get(_KIND)) in ("server", "client") and _HTTP & attributes.keys():
+        return f"http.{kind}"
+    if "messaging.system" in attributes:
+        return _MESSAGING.get(attributes.get("messaging.operation.type", ""), "queue.task")
+    return "function"

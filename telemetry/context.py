@@ -6,18 +6,20 @@ and is never a label of a metric.
 
 from __future__ import annotations
 
-import contextlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
-from telemetry import catalog
+from telemetry import _error_marks, _users, catalog
 from telemetry._guard import Guard
 from telemetry._runtime import current
 from telemetry.entry import current_entry, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from telemetry._error_marks import Captured
 
 __all__ = [
     "add_breadcrumb",
@@ -27,18 +29,46 @@ __all__ = [
     "record_error",
     "set_tag",
     "set_user_context",
+    "user_context",
 ]
 
-_COUNTED, _CAPTURED = "_telemetry_counted", "_telemetry_captured"
 EVENT_ID = "sentry.event_id"
 _describing = Guard("describe the current request")
 
 
 def set_user_context(user_id: str, username: str | None = None) -> None:
-    """Name the user of this request or update on its span (`user.id`) and on its errors."""
+    """Name the user of this request or update on its span (`user.id`) and on its errors.
+
+    In a block of `user_context` it is the block's user that changes.
+    """
     with _describing:
-        describe("user.id", user_id)
-        current().sentry.set_user({"id": user_id} | ({"username": username} if username else {}))
+        user = _user(user_id, username)
+        describe(_users.ATTRIBUTE, user_id)
+        if not _users.replace_user(user):
+            current().sentry.set_user(user)
+
+
+@contextmanager
+def user_context(user_id: str, username: str | None = None) -> Iterator[None]:
+    """Run a block as a user's, in sync and async code: `with telemetry.user_context("7"): ...`.
+
+    Its errors carry the user, also those that leave the block and are reported outside; so do (as `user.id`) the span
+    that is current and the spans that start in the block, in its tasks too. At its end the user before is back; the
+    current span then has its former `user.id`, and where it had none keeps this one: an attribute can't be taken back.
+    """
+    span = trace.get_current_span()
+    before = (getattr(span, "attributes", None) or {}).get(_users.ATTRIBUTE)
+    describe(_users.ATTRIBUTE, user_id)
+    try:
+        with _users.user_block(_user(user_id, username)):
+            yield
+    finally:
+        if before is not None:
+            span.set_attribute(_users.ATTRIBUTE, before)
+
+
+def _user(user_id: str, username: str | None) -> _users.User:
+    return {"id": user_id, "username": username} if username else {"id": user_id}
 
 
 def set_tag(key: str, value: str) -> None:
@@ -57,8 +87,9 @@ def add_breadcrumb(category: str, message: str, data: Mapping[str, object] | Non
 def record_error(error: BaseException, *, component: str = catalog.OTHER) -> str | None:
     """Report an error that the application handles itself: counted, on the span, sent to Sentry.
 
-    `component` is where it arose: bot, api, database, agent, vision, reminders. Returns the Sentry event's id, None
-    when none was sent. An error that leaves a handler is reported by the instrumentation, and once in any case.
+    `component` is where it arose: bot, api, database, agent, vision, reminders. Returns the id of the Sentry event that
+    shows it, in a storm that of an earlier error of its kind; None where none does. An error that leaves a handler is
+    reported by the instrumentation, and once in any case.
     """
     count_error(error, component)
     return capture_error(error)
@@ -67,42 +98,48 @@ def record_error(error: BaseException, *, component: str = catalog.OTHER) -> str
 def count_error(error: BaseException, component: str) -> None:
     """Count an error in `errors_total`, unless that was done for this very exception before."""
     with _describing:
-        if not _first_time(error, _COUNTED):
-            return
-        labels = {"error_type": type(error).__name__, "component": component}
-        current().instruments.add(catalog.ERRORS, 1, labels)
+        if _error_marks.first_count(error):
+            labels = {"error_type": type(error).__name__, "component": component}
+            current().instruments.add(catalog.ERRORS, 1, labels)
 
 
 def capture_error(error: BaseException) -> str | None:
-    """Put an error on the current span and send it to Sentry, once; the span carries the event's id."""
-    event_id: str | None = None
+    """Put an error on the current span and send it to Sentry, once; the span carries the id of the event shown for it.
+
+    `sentry.suppressed` on the span tells that this event is that of an earlier error of the same kind.
+    """
     with _describing:
-        span = trace.get_current_span()
+        event = current().sentry.report(error)
+        if event is not None:
+            _link(event)
+        span, entry = trace.get_current_span(), current_entry.get()
         if span.is_recording():
-            span.record_exception(error)
-            span.set_status(trace.StatusCode.ERROR, type(error).__name__)
-        if _first_time(error, _CAPTURED):
-            event_id = current().sentry.capture(error)
-        entry = current_entry.get()
+            _describe_error(span, error, event)
         if entry is not None:
             entry.fail(type(error).__name__)
-        if event_id:
-            span.set_attribute(EVENT_ID, event_id)
-            if entry is not None:
-                entry.note(EVENT_ID, event_id)
-    return event_id
+        return event.event_id if event else None
+    return None
+
+
+def _link(event: Captured) -> None:
+    """Put the event's id on the current span and on the root span, there also where only that one is recorded."""
+    facts = {EVENT_ID: event.event_id} | ({"sentry.suppressed": True} if event.suppressed else {})
+    trace.get_current_span().set_attributes(facts)
+    if entry := current_entry.get():
+        for key, value in facts.items():
+            entry.note(key, value)
+
+
+def _describe_error(span: trace.Span, error: BaseException, event: Captured | None) -> None:
+    span.set_status(trace.StatusCode.ERROR, type(error).__name__)
+    if event is None or not event.suppressed:
+        span.record_exception(error)
+        return
+    # In a storm no stack: the event shows it, and to format it takes 1 ms.
+    span.add_event("exception", {"exception.type": type(error).__qualname__, "exception.message": str(error)})
 
 
 def mark_reported(error: BaseException) -> None:
     """Let nobody count or send this exception from now on."""
-    _first_time(error, _COUNTED)
-    _first_time(error, _CAPTURED)
-
-
-def _first_time(error: BaseException, mark: str) -> bool:
-    """Mark an exception and tell whether it lacked the mark; one that takes no attributes counts each time."""
-    if getattr(error, mark, False):
-        return False
-    with contextlib.suppress(AttributeError):
-        setattr(error, mark, True)
-    return True
+    _error_marks.first_count(error)
+    _error_marks.set_captured(error, None)

@@ -151,12 +151,12 @@ class Doctor:
         sentry = SentryLink.start(self._settings)
         error = DoctorError("sent by `python -m telemetry doctor`; nothing is wrong")
         if span is None:
-            event_id = sentry.capture(error)
+            event = sentry.capture(error)
         else:
             with use_span(span):
-                event_id = sentry.capture(error)
+                event = sentry.capture(error)
         sentry.close(_CONNECT_SECONDS)
-        return event_id
+        return event.event_id if event else None
 
     def _look_for_span(self, span: Span | None) -> None:
         if span is None:

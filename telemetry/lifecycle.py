@@ -133,8 +133,8 @@ def _tracing(settings: Settings, resource: Resource, sentry: Sentry) -> trace.Tr
     if settings.sdk_disabled or not settings.enable_tracing:
         return trace.NoOpTracerProvider()
     provider = providers.tracer_provider(settings, resource)
-    if sentry.enabled:
-        provider.add_span_processor(sentry.span_processor())
+    for processor in sentry.span_processors():
+        provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
     return provider
 

@@ -31,6 +31,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from telemetry._users import UserProcessor
 from telemetry.catalog import CATALOG
 from telemetry.conversation import ConversationProcessor
 from telemetry.redaction import clean_span
@@ -92,6 +93,7 @@ def tracer_provider(settings: Settings, resource: Resource) -> TracerProvider:
         sampler=sampler(settings), resource=resource, id_generator=ChosenIds(), shutdown_on_exit=False
     )
     provider.add_span_processor(ConversationProcessor())
+    provider.add_span_processor(UserProcessor())
     if settings.traces_exporter == "otlp":
         provider.add_span_processor(BatchSpanProcessor(RedactingExporter(span_exporter(settings))))
     return provider

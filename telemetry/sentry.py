@@ -2,8 +2,8 @@
 
 Errors carry the id of the OpenTelemetry trace, also when it was not sampled (`OTLPIntegration` gives Sentry the current
 span's ids), and sampled traces become transactions through Sentry's span processor, which is deprecated upstream and
-gone in 3.x: it stands here and nowhere else. No integration is enabled automatically, no header is sent to anybody, no
-personal data is added by Sentry itself.
+gone in 3.x: it stands in `_sentry_spans.py`, and `TELEMETRY_SENTRY_LINK=otlp` does without it. No integration is
+enabled automatically, no header is sent to anybody, no personal data is added by Sentry itself.
 
 https://docs.sentry.io/platforms/python/tracing/instrumentation/opentelemetry/
 """
@@ -14,48 +14,49 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from telemetry import redaction
+from telemetry import _error_marks
+from telemetry._error_marks import Captured
+from telemetry._error_window import ErrorWindow, kind_of
 from telemetry._extras import require
 from telemetry._guard import Guard
+from telemetry._sentry_events import before_breadcrumb, before_send, is_fault
 from telemetry.sampling import sentry_keeps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Hashable, Mapping
     from contextlib import AbstractContextManager
 
     from opentelemetry.sdk.trace import SpanProcessor
 
+    from telemetry.instrumentation._handle import Handle
     from telemetry.settings import Settings
 
 __all__ = ["Sentry"]
 
-_logger = logging.getLogger("telemetry")
-_SERVER_ERROR = 500
-_NOISY_LOGGERS = (
-    "apscheduler.*", "httpcore.*", "httpx", "opentelemetry.*", "telegram.*", "telemetry", "telemetry.*", "urllib3.*",
-    "uvicorn.*",
-)  # fmt: skip
-"""Loggers that repeat what is captured elsewhere, or would feed Sentry's own failures back into it."""
-
+PROCESSOR, OTLP = "processor", "otlp"
 _handing_over = Guard("hand an error to Sentry")
 
 
 class Sentry:
     """The link to Sentry; without a DSN, or switched off, every method does nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, link: str = PROCESSOR, window_seconds: float = 60.0) -> None:
         """Stay off until `start`."""
         self._sdk: Any = None
+        self._link = link
+        self._window = ErrorWindow(window_seconds)
+        self._hooks: Handle | None = None
 
     @classmethod
     def start(cls, settings: Settings) -> Sentry:
         """Start the Sentry SDK as the settings ask; raises `MissingExtraError` when it is needed and not installed."""
-        sentry = cls()
+        sentry = cls(link=settings.sentry_link, window_seconds=settings.error_window_seconds)
         if settings.enable_sentry and settings.sentry_dsn:
             sentry._sdk = require("sentry_sdk", feature="Sentry (SENTRY_DSN is set)", extra="sentry")
             sentry._sdk.init(**_options(settings))
-            for name in _NOISY_LOGGERS:
-                sentry._sdk.integrations.logging.ignore_logger(name)
+            from telemetry import _sentry_hooks  # noqa: PLC0415 - imports the optional sentry-sdk
+
+            sentry._hooks = _sentry_hooks.install(lambda error: sentry.report(error, handled=False), sentry.log)
         return sentry
 
     @property
@@ -63,23 +64,77 @@ class Sentry:
         """Whether errors are sent."""
         return self._sdk is not None
 
-    def span_processor(self) -> SpanProcessor:
-        """Return what turns OpenTelemetry's spans into Sentry's transactions."""
+    def span_processors(self) -> list[SpanProcessor]:
+        """Return what turns OpenTelemetry's spans into Sentry's transactions, where that is wanted."""
+        if self._sdk is None or self._link == OTLP:
+            return []
         from telemetry._sentry_spans import LinkedSpanProcessor  # noqa: PLC0415 - imports the optional sentry-sdk
 
-        return LinkedSpanProcessor()
+        return [LinkedSpanProcessor()]
 
     def scope(self) -> AbstractContextManager[object]:
         """Open a scope of its own for one request or update: its user, tags and breadcrumbs are seen by no other."""
         return contextlib.nullcontext() if self._sdk is None else self._sdk.isolation_scope()
 
-    def capture(self, error: BaseException) -> str | None:
-        """Send an error; returns the event's id, or None when nothing was sent (off, filtered, sent before)."""
-        event_id: str | None = None
-        if self._sdk is not None:
-            with _handing_over:
-                event_id = self._sdk.capture_exception(error)
-        return event_id
+    def report(
+        self, error: BaseException, *, handled: bool = True, record: Mapping[str, Any] | None = None
+    ) -> Captured | None:
+        """Send an error as `capture` does, unless that was decided before for this very exception."""
+        if not _error_marks.is_captured(error):
+            event = self.capture(error, handled=handled, record=record)
+            _error_marks.set_captured(error, event)
+            return event
+        return _error_marks.captured(error)
+
+    def capture(
+        self, error: BaseException, *, handled: bool = True, record: Mapping[str, Any] | None = None
+    ) -> Captured | None:
+        """Send an error, or count it where one of its kind was sent in the same window.
+
+        Returns the event that shows it, None where none does: Sentry is off, or the error is no fault of the service.
+        `record` holds an event's fields from the log.
+        """
+        if self._sdk is None:
+            return None
+        with _handing_over:
+            if not is_fault(error):
+                return None
+
+            def build() -> tuple[dict[str, Any], dict[str, Any]]:
+                from sentry_sdk.utils import event_from_exception  # noqa: PLC0415 - optional package
+
+                options = self._sdk.get_client().options
+                mechanism = {"type": "telemetry", "handled": handled}
+                event, hint = event_from_exception(error, client_options=options, mechanism=mechanism)
+                return {**event, **(record or {})}, hint
+
+            return self._send(kind_of(error), build)
+        return None
+
+    def log(self, record: logging.LogRecord) -> None:
+        """Send an error that the application logged, as `capture` does; an exception in it is sent once."""
+        from telemetry._sentry_hooks import NOBODYS_LOGGER, nobodys  # noqa: PLC0415 - optional package
+
+        with _handing_over, nobodys() if record.name == NOBODYS_LOGGER else contextlib.nullcontext():
+            fields = _fields_of(record)
+            error = record.exc_info[1] if record.exc_info else None
+            if error is not None:
+                self.report(error, record=fields)
+            else:
+                self._send((record.name, record.pathname, record.lineno), lambda: (fields, {}))
+
+    def _send(self, kind: Hashable, build: Callable[[], tuple[dict[str, Any], dict[str, Any]]]) -> Captured:
+        from telemetry._sentry_hooks import linked  # noqa: PLC0415 - optional package
+
+        admitted = self._window.admit(kind)
+        if admitted.full:
+            event, hint = build()
+            event["event_id"] = admitted.event_id
+            if admitted.suppressed:
+                event["tags"] = {"suppressed": str(admitted.suppressed)}
+            with linked():
+                self._sdk.capture_event(event, hint)
+        return Captured(admitted.event_id, suppressed=not admitted.full)
 
     def set_user(self, user: Mapping[str, str]) -> None:
         """Attach a user to the errors of the current scope."""
@@ -98,49 +153,48 @@ class Sentry:
 
     def close(self, timeout: float) -> None:
         """Send what is queued, for at most `timeout` seconds, and stop."""
+        if self._hooks is not None:
+            self._hooks.close()
         if self._sdk is not None:
             self._sdk.get_client().close(timeout=timeout)
 
 
+def _fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    return {
+        "level": "fatal" if record.levelno >= logging.CRITICAL else "error",
+        "logger": record.name,
+        "logentry": {"message": str(record.msg), "formatted": record.getMessage()},
+    }
+
+
 def _options(settings: Settings) -> dict[str, Any]:
-    from sentry_sdk.integrations.dedupe import DedupeIntegration  # noqa: PLC0415 - optional package
-    from sentry_sdk.integrations.excepthook import ExcepthookIntegration  # noqa: PLC0415
-    from sentry_sdk.integrations.logging import LoggingIntegration  # noqa: PLC0415
-    from sentry_sdk.integrations.otlp import OTLPIntegration  # noqa: PLC0415
-    from sentry_sdk.integrations.threading import ThreadingIntegration  # noqa: PLC0415
+    from sentry_sdk.integrations.otlp import OTLPIntegration  # noqa: PLC0415 - optional package
 
     return {
         "dsn": settings.sentry_dsn,
         "environment": settings.environment,
         "release": settings.release,
-        "instrumenter": "otel",
-        "traces_sampler": lambda context: _keeps(settings, context),
+        "server_name": settings.service_name,  # a laptop's own name is often its owner's
         "propagate_traces": False,
         "trace_propagation_targets": [],
         "default_integrations": False,
         "auto_enabling_integrations": False,
-        "integrations": [
-            DedupeIntegration(),
-            ExcepthookIntegration(),
-            LoggingIntegration(level=None, event_level=logging.ERROR),
-            OTLPIntegration(setup_otlp_traces_exporter=False, setup_propagator=False),
-            ThreadingIntegration(propagate_scope=True),
-        ],
+        "integrations": [OTLPIntegration(setup_otlp_traces_exporter=False, setup_propagator=False)],
         "include_local_variables": False,
         "max_request_body_size": "never",
         "before_send": before_send,
-        "before_send_transaction": lambda event, _hint: redaction.clean(event),
-        "before_breadcrumb": lambda crumb, _hint: redaction.clean(crumb),
+        "before_breadcrumb": before_breadcrumb,
+    } | (_transactions(settings) if settings.sentry_link == PROCESSOR else {})
+
+
+def _transactions(settings: Settings) -> dict[str, Any]:
+    from telemetry._sentry_spans import before_send_transaction  # noqa: PLC0415 - optional package
+
+    return {
+        "instrumenter": "otel",
+        "traces_sampler": lambda context: _keeps(settings, context),
+        "before_send_transaction": before_send_transaction,
     }
-
-
-def before_send(event: dict[str, Any], hint: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Drop what is no fault of the service (an `HTTPException` below 500), clean the rest."""
-    error = (hint.get("exc_info") or (None, None, None))[1]
-    status = getattr(error, "status_code", None)
-    if type(error).__name__ == "HTTPException" and isinstance(status, int) and status < _SERVER_ERROR:
-        return None
-    return redaction.clean(event)  # type: ignore[no-any-return]
 
 
 def _keeps(settings: Settings, context: Mapping[str, Any]) -> float:

@@ -184,6 +184,20 @@ class Settings:
         accepts="a number between 0 and 1",
         meaning="Share of traces recorded; unset: 1.0 in development, 0.1 elsewhere.",
     )
+    sentry_link: str = _variable(
+        "TELEMETRY_SENTRY_LINK",
+        default="processor",
+        parse=_parse.one_of("processor", "otlp"),
+        accepts="processor or otlp",
+        meaning="otlp: errors are linked to their traces and no transactions are sent, as with sentry-sdk 3.",
+    )
+    error_window_seconds: float = _variable(
+        "TELEMETRY_ERROR_WINDOW",
+        default=60.0,
+        parse=_parse.positive,
+        accepts="a number of seconds above 0",
+        meaning="Sentry gets the first error of each kind in this time in full, and how many more there were.",
+    )
     external_services: dict[str, str] = _variable(
         "TELEMETRY_EXTERNAL_SERVICES",
         default=DEFAULT_SERVICES,

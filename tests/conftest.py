@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from telemetry import _guard, _runtime, providers
+from telemetry._error_marks import Captured
 from telemetry.instruments import Instruments
 from telemetry.sentry import Sentry
 from telemetry.settings import Settings
@@ -37,9 +38,9 @@ class RecordingSentry(Sentry):
         self.errors: list[BaseException] = []
         self.user: dict[str, str] = {}
 
-    def capture(self, error: BaseException) -> str | None:
+    def capture(self, error: BaseException, **_: Any) -> Captured | None:
         self.errors.append(error)
-        return f"{len(self.errors):032x}"
+        return Captured(f"{len(self.errors):032x}")
 
     def set_user(self, user: Any) -> None:
         self.user = dict(user)
@@ -54,8 +55,8 @@ class Recorded:
         resource = providers.resource(settings)
         traces = providers.tracer_provider(replace(settings, traces_exporter="none"), resource)
         traces.add_span_processor(SimpleSpanProcessor(providers.RedactingExporter(exporter or self._spans)))
-        if sentry is not None:
-            traces.add_span_processor(sentry.span_processor())
+        for processor in sentry.span_processors() if sentry else ():
+            traces.add_span_processor(processor)
         meters = providers.meter_provider(settings, resource, [self._reader])
         self.sentry = RecordingSentry()
         instruments = Instruments(meters.get_meter("telemetry"))

@@ -45,6 +45,7 @@ APPLICATION = {
     "OTEL_SERVICE_NAME": "health-agent",
     "OTEL_METRIC_EXPORT_INTERVAL": "5000",
     "OTEL_BSP_SCHEDULE_DELAY": "1000",
+    "TELEMETRY_ERROR_WINDOW": "0.001",  # each error an event: they are counted against what was sent
     "SENTRY_TRACES_SAMPLE_RATE": "1.0",
     "ENABLE_SENTRY": "true",
     "ENABLE_METRICS": "true",

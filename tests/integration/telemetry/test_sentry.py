@@ -15,6 +15,8 @@ import pytest
 from tests.conftest import clean_environment, http_server
 
 Item = dict[str, Any]
+EACH = "0.000001"
+"""An error window so short that each error is an event."""
 
 APPLICATION = """
 import asyncio, logging, sys
@@ -122,7 +124,7 @@ def test_no_secret_local_header_or_body_is_in_an_event(dsn: str) -> None:
 
 
 def test_concurrent_requests_do_not_share_their_users(dsn: str) -> None:
-    events, _ = run(dsn, *(f"/boom/{number}" for number in range(20)))
+    events, _ = run(dsn, *(f"/boom/{number}" for number in range(20)), TELEMETRY_ERROR_WINDOW=EACH)
     assert sorted(int(event["user"]["id"]) for event in events) == list(range(20))
     assert all(len(event["breadcrumbs"]["values"]) == 1 for event in events)
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from stack.settings import ROOT
-from tests.integration.telemetry.test_sentry import Store, dsn  # noqa: F401 - the fixture
+from tests.integration.telemetry.test_sentry import EACH, Store, dsn  # noqa: F401 - the fixture
 
 UPDATES = int(os.environ.get("STORM_UPDATES", "350"))
 ENOUGH_FOR_MEMORY = 5000
@@ -24,6 +24,7 @@ FLAT_MIB = 3.0
 
 def run_storm(dsn: str, mode: str) -> dict[str, Any]:  # noqa: F811 - the fixture
     environ = os.environ | {"SENTRY_DSN": dsn, "SENTRY_TRACES_SAMPLE_RATE": "1", "PYTHONPATH": str(ROOT)}
+    environ |= {"TELEMETRY_ERROR_WINDOW": EACH}
     command = [sys.executable, "-m", "tests.integration.telemetry.storm", str(UPDATES), mode]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=900)  # noqa: S603
     assert done.returncode == 0, done.stderr[-3000:]

@@ -1,0 +1,210 @@
+"""Errors that nobody handles, and errors in the log: how they reach Sentry, with the scope they arose in.
+
+`sys.excepthook`, threads, tasks nobody awaits, `logger.error`. Sentry's own integrations for these build a whole event
+before anything can be said about it (30 ms), lose the trace in threads, and give a lost task's error to whoever runs
+when it is collected. A task keeps its context for that; a thread remembers the span and the scope it was started in,
+for its errors only: the spans it starts stay roots, since it may outlive the request by hours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import logging
+import sys
+from asyncio import BaseEventLoop
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from sentry_sdk import get_isolation_scope, isolation_scope
+from sentry_sdk.scope import use_isolation_scope
+
+from telemetry._guard import Guard
+from telemetry.instrumentation._handle import Handle, patch_all
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Coroutine, Iterator
+
+    Report = Callable[[BaseException], object]
+    Log = Callable[[logging.LogRecord], object]
+
+__all__ = ["NOBODYS_LOGGER", "install", "linked", "nobodys"]
+
+NOBODYS_LOGGER = "asyncio"
+"""Says what it finds while collecting garbage, in the context of whoever runs then."""
+
+_TASK_CONTEXT = "_telemetry_context"
+_QUIET_LOGGERS = frozenset(
+    {"apscheduler", "httpcore", "httpx", "opentelemetry", "sentry_sdk", "telegram", "telemetry", "urllib3", "uvicorn"}
+)
+"""These and all below them repeat what is captured elsewhere, or would feed Sentry's own failures back into it."""
+
+_carrying = Guard("carry a Sentry scope along")
+_started_in: ContextVar[trace.SpanContext | None] = ContextVar("telemetry_started_in", default=None)
+
+
+def install(report: Report, log: Log) -> Handle:
+    """Give unhandled errors to `report` and records of level ERROR and above to `log`, until the handle is closed."""
+    return Handle(
+        _replace_excepthook(report),
+        patch_all(
+            (Thread, "start", _thread_wrapper(report)),
+            (ThreadPoolExecutor, "submit", _wrap_submit),
+            (BaseEventLoop, "create_task", _wrap_create_task),
+            (BaseEventLoop, "call_exception_handler", _handler_wrapper(report)),
+            (logging.Logger, "callHandlers", _log_wrapper(log)),
+        ),
+    )
+
+
+@contextlib.contextmanager
+def linked() -> Iterator[None]:
+    """Make the span that started this thread current, where the thread has none of its own."""
+    started_in = _started_in.get()
+    if started_in is None or trace.get_current_span().get_span_context().is_valid:
+        yield
+        return
+    with trace.use_span(trace.NonRecordingSpan(started_in)):
+        yield
+
+
+@contextlib.contextmanager
+def nobodys() -> Iterator[None]:
+    """Run the body in nobody's name: no user, no breadcrumbs, no trace."""
+    token = otel_context.attach(otel_context.Context())
+    try:
+        with isolation_scope() as scope:
+            scope.clear()
+            yield
+    finally:
+        otel_context.detach(token)
+
+
+class _Carried:
+    """The scope and the span a thread or a pool's job was started in."""
+
+    def __init__(self) -> None:
+        self._scope = get_isolation_scope().fork()
+        span = trace.get_current_span().get_span_context()
+        self._span = span if span.is_valid else _started_in.get()
+
+    def run(self, function: Callable[..., Any], *args: object, **kwargs: object) -> Any:  # noqa: ANN401 - the function's
+        token = _started_in.set(self._span)
+        try:
+            with use_isolation_scope(self._scope):
+                return function(*args, **kwargs)
+        finally:
+            _started_in.reset(token)
+
+
+def _replace_excepthook(report: Report) -> Callable[[], None]:
+    before = sys.excepthook
+
+    def excepthook(kind: type[BaseException], error: BaseException, traceback: Any) -> None:  # noqa: ANN401 - as Python's
+        report(error)
+        before(kind, error, traceback)
+
+    sys.excepthook = excepthook
+
+    def undo() -> None:
+        if sys.excepthook is excepthook:
+            sys.excepthook = before
+
+    return undo
+
+
+def _thread_wrapper(report: Report) -> Callable[..., Any]:
+    def wrap(start: Callable[[Thread], None]) -> Callable[[Thread], None]:
+        def start_carrying(thread: Thread) -> None:
+            with _carrying:
+                thread.run = _carried_run(thread, report)  # type: ignore[method-assign]
+            start(thread)
+
+        return start_carrying
+
+    return wrap
+
+
+def _carried_run(thread: Thread, report: Report) -> Callable[[], None]:
+    carried, run = _Carried(), thread.run
+
+    def run_reporting() -> None:
+        try:
+            run()
+        except Exception as error:
+            report(error)
+            raise
+
+    def run_carried() -> None:
+        vars(thread).pop("run", None)  # else the thread would refer to itself
+        carried.run(run_reporting)
+
+    return run_carried
+
+
+def _wrap_submit(submit: Callable[..., Any]) -> Callable[..., Any]:
+    def submit_carrying(
+        executor: ThreadPoolExecutor,
+        function: Callable[..., Any],
+        /,
+        *args: Any,  # noqa: ANN401 - as Python's
+        **kwargs: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        with _carrying:
+            function = functools.partial(_Carried().run, function)
+        return submit(executor, function, *args, **kwargs)
+
+    return submit_carrying
+
+
+def _wrap_create_task(create_task: Callable[..., Any]) -> Callable[..., Any]:
+    def create_remembering(
+        loop: AbstractEventLoop,
+        coroutine: Coroutine[Any, Any, Any],
+        *,
+        context: contextvars.Context | None = None,
+        **more: Any,  # noqa: ANN401 - as Python's
+    ) -> Any:  # noqa: ANN401 - whatever task the loop makes
+        if loop.get_task_factory() is not None:  # which may know of no contexts
+            return create_task(loop, coroutine, context=context, **more)
+        context = context or contextvars.copy_context()
+        task = create_task(loop, coroutine, context=context, **more)
+        with _carrying:
+            setattr(task, _TASK_CONTEXT, context)
+        return task
+
+    return create_remembering
+
+
+def _handler_wrapper(report: Report) -> Callable[..., Any]:
+    def wrap(call_exception_handler: Callable[..., None]) -> Callable[..., None]:
+        def call_reporting(loop: AbstractEventLoop, said: dict[str, Any]) -> None:
+            error, future = said.get("exception"), said.get("future") or said.get("task")
+            context: contextvars.Context | None = getattr(future, _TASK_CONTEXT, None)
+            if isinstance(error, Exception) and context is not None:
+                context.copy().run(report, error)
+            call_exception_handler(loop, said)
+
+        return call_reporting
+
+    return wrap
+
+
+def _log_wrapper(log: Log) -> Callable[..., Any]:
+    def wrap(call_handlers: Callable[..., None]) -> Callable[..., None]:
+        def call_and_log(logger: logging.Logger, record: logging.LogRecord) -> None:
+            try:
+                call_handlers(logger, record)
+            finally:
+                if record.levelno >= logging.ERROR and record.name.partition(".")[0] not in _QUIET_LOGGERS:
+                    log(record)
+
+        return call_and_log
+
+    return wrap
