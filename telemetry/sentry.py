@@ -151,6 +151,25 @@ class Sentry:
         if self._sdk is not None:
             self._sdk.add_breadcrumb(category=category, message=message, data=dict(data or {}), level="info")
 
+    def watch(self, sent: Callable[[dict[str, Any]], None], refused: Callable[[str], None]) -> None:
+        """Show each error event that is sent to `sent`, and to `refused` why one did not get through."""
+        if self._sdk is None:
+            return
+        transport = self._sdk.get_client().transport
+        send = transport.capture_envelope
+
+        def show_and_send(envelope: Any) -> None:  # noqa: ANN401 - of the optional package
+            if (event := envelope.get_event()) is not None:
+                sent(event)
+            send(envelope)
+
+        transport.capture_envelope, transport.on_dropped_event = show_and_send, refused
+
+    def flush(self, timeout: float) -> None:
+        """Wait until all is sent, for at most `timeout` seconds."""
+        if self._sdk is not None:
+            self._sdk.flush(timeout)
+
     def close(self, timeout: float) -> None:
         """Send what is queued, for at most `timeout` seconds, and stop."""
         if self._hooks is not None:
