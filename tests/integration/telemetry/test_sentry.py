@@ -6,7 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -24,6 +24,7 @@ import httpx, telemetry
 from fastapi import FastAPI, HTTPException
 telemetry.init(strict=True)
 app = FastAPI()
+log = logging.getLogger("shop")
 
 @app.get("/boom/{number}")
 async def boom(number: int):
@@ -43,8 +44,25 @@ async def client_error():
 
 @app.get("/logged")
 async def logged():
-    logging.getLogger("shop").error("stock is empty")
-    logging.getLogger("opentelemetry.sdk").error("export failed")
+    log.error("stock is empty")
+    for quiet in ("opentelemetry.sdk", "telegram.ext.Updater", "httpx", "uvicorn.error", "telemetry"):
+        logging.getLogger(quiet).error("repeats what is known")
+
+@app.get("/users")
+async def users():
+    async def one(number):
+        with telemetry.user_context(str(number)):
+            await asyncio.sleep(0.01)
+            log.error("of user %d", number)
+    await asyncio.gather(*(one(number) for number in range(5)))
+
+@app.get("/pool")
+async def pool():
+    telemetry.set_user_context("7")
+    log.error("about to ask the pool")
+    def work():
+        telemetry.record_error(ValueError("in a pool"))
+    await asyncio.get_running_loop().run_in_executor(None, work)
 
 telemetry.instrument_fastapi(app)
 async def main():
@@ -82,77 +100,111 @@ def dsn() -> Iterator[str]:
         yield f"http://key@{address}/1"
 
 
-def run(dsn: str, *paths: str, **environ: str) -> tuple[list[Item], list[Item]]:
-    """Request the paths from the application; return the events and the transactions that were sent."""
-    environ = {
-        "SENTRY_DSN": dsn,
-        "GIT_SHA": "abc123",
-        "OTEL_METRICS_EXPORTER": "none",
-        "OTEL_TRACES_EXPORTER": "none",
-    } | environ
-    command = [sys.executable, "-W", "error", "-c", APPLICATION, *paths]
-    subprocess.run(command, env=clean_environment() | environ, check=True, timeout=60)  # noqa: S603
-    events = [item for item in Store.items if item["item"] == "event"]
-    return events, [item for item in Store.items if item["item"] == "transaction"]
+LINKS = ["processor", "otlp"]
+Run = Callable[..., tuple[list[Item], list[Item]]]
 
 
-def test_an_error_and_its_transaction_are_one_trace(dsn: str) -> None:
-    (event,), (transaction,) = run(dsn, "/boom/7")
+@pytest.fixture(params=LINKS)
+def link(request: pytest.FixtureRequest) -> str:
+    """How errors and traces are linked: what is said here of errors holds for both."""
+    return str(request.param)
+
+
+@pytest.fixture
+def run(dsn: str, link: str) -> Run:
+    """Request the paths from the application; gives the events and the transactions that were sent."""
+
+    def run_linked(*paths: str, **environ: str) -> tuple[list[Item], list[Item]]:
+        environ = {
+            "SENTRY_DSN": dsn,
+            "GIT_SHA": "abc123",
+            "OTEL_METRICS_EXPORTER": "none",
+            "OTEL_TRACES_EXPORTER": "none",
+            "TELEMETRY_SENTRY_LINK": link,
+        } | environ
+        command = [sys.executable, "-W", "error", "-c", APPLICATION, *paths]
+        subprocess.run(command, env=clean_environment() | environ, check=True, timeout=60)  # noqa: S603
+        return sent("event"), sent("transaction")
+
+    return run_linked
+
+
+def sent(kind: str) -> list[Item]:
+    """Return the items of this kind that the server was sent."""
+    return [item for item in Store.items if item["item"] == kind]
+
+
+@pytest.mark.parametrize("link", ["processor"], indirect=True)
+def test_an_error_and_its_transaction_are_one_trace(run: Run) -> None:
+    (event,), (transaction,) = run("/boom/7")
     assert event["contexts"]["trace"]["trace_id"] == transaction["contexts"]["trace"]["trace_id"]
     assert event["contexts"]["trace"]["span_id"] == transaction["contexts"]["trace"]["span_id"]
     assert transaction["transaction"] == "GET /boom/{number}"
-    assert transaction["contexts"]["trace"]["op"] == "http.server"
     assert transaction["contexts"]["trace"]["status"] == "internal_error"
 
 
-def test_an_error_carries_user_tags_breadcrumbs_release_and_environment(dsn: str) -> None:
-    (event,), _ = run(dsn, "/boom/7", SENTRY_ENVIRONMENT="staging", SENTRY_TRACES_SAMPLE_RATE="1")
+@pytest.mark.parametrize("link", ["otlp"], indirect=True)
+def test_linked_without_the_processor_there_are_errors_and_no_transactions(run: Run) -> None:
+    (event,), transactions = run("/boom/7")
+    assert int(event["contexts"]["trace"]["trace_id"], 16) > 0
+    assert transactions == []
+
+
+def test_an_error_carries_user_tags_breadcrumbs_release_and_environment(run: Run) -> None:
+    (event,), _ = run("/boom/7", SENTRY_ENVIRONMENT="staging", SENTRY_TRACES_SAMPLE_RATE="1")
     assert event["user"] == {"id": "7", "username": "anna"}
     assert event["tags"] == {"plan": "pro"}
     assert [(crumb["category"], crumb["message"], crumb["data"]) for crumb in event["breadcrumbs"]["values"]] == [
         ("meal", "photo received", {"size": 7})
     ]
     assert (event["release"], event["environment"]) == ("abc123", "staging")
+    assert event["server_name"] == "health-agent"
 
 
-def test_no_secret_local_header_or_body_is_in_an_event(dsn: str) -> None:
-    (event,), _ = run(dsn, "/boom/7")
+def test_no_secret_local_header_or_body_is_in_an_event(run: Run) -> None:
+    (event,), _ = run("/boom/7")
     frames = event["exception"]["values"][0]["stacktrace"]["frames"]
     assert "AAEhBOweik6ad9r" not in json.dumps(event)
     assert not any("vars" in frame for frame in frames)
     assert "request" not in event
 
 
-def test_concurrent_requests_do_not_share_their_users(dsn: str) -> None:
-    events, _ = run(dsn, *(f"/boom/{number}" for number in range(20)), TELEMETRY_ERROR_WINDOW=EACH)
+def test_concurrent_requests_do_not_share_their_users(run: Run) -> None:
+    events, _ = run(*(f"/boom/{number}" for number in range(20)), TELEMETRY_ERROR_WINDOW=EACH)
     assert sorted(int(event["user"]["id"]) for event in events) == list(range(20))
     assert all(len(event["breadcrumbs"]["values"]) == 1 for event in events)
 
 
-def test_an_error_in_a_trace_that_was_not_sampled_still_has_a_trace_id(dsn: str) -> None:
-    (event,), transactions = run(dsn, "/boom/7", SENTRY_TRACES_SAMPLE_RATE="0")
-    assert int(event["contexts"]["trace"]["trace_id"], 16) > 0
-    assert transactions == []
+def test_concurrent_blocks_of_one_request_do_not_share_their_users(run: Run) -> None:
+    events, _ = run("/users", TELEMETRY_ERROR_WINDOW=EACH)
+    found = [(event["user"]["id"], event["logentry"]["formatted"]) for event in events]
+    assert sorted(found) == [(str(number), f"of user {number}") for number in range(5)]
+
+
+def test_an_error_in_a_pool_has_the_scope_and_the_trace_of_who_asked_for_it(run: Run) -> None:
+    (asking, pooled), _ = run("/pool")
+    assert pooled["exception"]["values"][0]["value"] == "in a pool"
+    assert pooled["user"] == {"id": "7"}
+    assert pooled["contexts"]["trace"] == asking["contexts"]["trace"]
 
 
 @pytest.mark.parametrize("path", ["/quiet", "/client-error"])
-def test_an_http_exception_below_500_is_no_event(dsn: str, path: str) -> None:
-    events, (transaction,) = run(dsn, path)
+def test_an_http_exception_below_500_is_no_event(run: Run, path: str) -> None:
+    events, _ = run(path)
     assert events == []
-    assert transaction["transaction"] == f"GET {path}"
 
 
-def test_an_error_in_the_log_is_an_event_unless_it_is_opentelemetrys_own(dsn: str) -> None:
-    (event,), _ = run(dsn, "/logged")
-    assert event["logger"] == "shop"
+def test_an_error_in_the_log_is_an_event_unless_it_repeats_what_is_known(run: Run) -> None:
+    (event,), _ = run("/logged")
+    assert (event["logger"], event["logentry"]["formatted"]) == ("shop", "stock is empty")
 
 
-def test_switched_off_nothing_is_sent(dsn: str) -> None:
-    assert run(dsn, "/boom/7", ENABLE_SENTRY="false") == ([], [])
+def test_switched_off_nothing_is_sent(run: Run) -> None:
+    assert run("/boom/7", ENABLE_SENTRY="false") == ([], [])
     assert Store.items == []
 
 
-def test_without_tracing_errors_are_sent_and_no_transactions(dsn: str) -> None:
-    (event,), transactions = run(dsn, "/boom/7", ENABLE_TRACING="false")
+def test_without_tracing_errors_are_sent_and_no_transactions(run: Run) -> None:
+    (event,), transactions = run("/boom/7", ENABLE_TRACING="false")
     assert event["user"]["id"] == "7"
     assert transactions == []
