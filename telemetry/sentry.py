@@ -207,15 +207,12 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 
 def _transactions(settings: Settings) -> dict[str, Any]:
-    from telemetry._sentry_spans import before_send_transaction  # noqa: PLC0415 - optional package
+    from telemetry._sentry_spans import TransactionBudget, before_send_transaction  # noqa: PLC0415 - optional package
 
-    return {
-        "instrumenter": "otel",
-        "traces_sampler": lambda context: _keeps(settings, context),
-        "before_send_transaction": before_send_transaction,
-    }
+    budget = TransactionBudget()
 
+    def keeps(context: Mapping[str, Any]) -> float:
+        trace_id = (context.get("transaction_context") or {}).get("trace_id") or "0"
+        return float(sentry_keeps(settings, int(trace_id, 16)) and budget.take())
 
-def _keeps(settings: Settings, context: Mapping[str, Any]) -> float:
-    trace_id = (context.get("transaction_context") or {}).get("trace_id") or "0"
-    return 1.0 if sentry_keeps(settings, int(trace_id, 16)) else 0.0
+    return {"instrumenter": "otel", "traces_sampler": keeps, "before_send_transaction": before_send_transaction}
