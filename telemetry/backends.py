@@ -256,9 +256,9 @@ class Sentry(_Server):
     def find(self, event_id: str) -> Event | None:
         """Return the event that the SDK sent under this id (32 hexadecimal digits), None where it is not there."""
         for issue in self.issues():
-            for event in self.events(issue.id):
-                if event.id.replace("-", "") == event_id:
-                    return event
+            for listed in self._pages("/api/canonical/0/events/", issue=issue.id, order="desc"):
+                if listed["event_id"].replace("-", "") == event_id:
+                    return self.event(str(listed["id"]))
         return None
 
     def event(self, event_id: str) -> Event:

@@ -152,7 +152,7 @@ class Sentry:
             self._sdk.add_breadcrumb(category=category, message=message, data=dict(data or {}), level="info")
 
     def watch(self, sent: Callable[[dict[str, Any]], None], refused: Callable[[str], None]) -> None:
-        """Show each error event that is sent to `sent`, and to `refused` why one did not get through."""
+        """Send error events only from now on; show each to `sent`, and to `refused` why one did not get through."""
         if self._sdk is None:
             return
         transport = self._sdk.get_client().transport
@@ -161,7 +161,7 @@ class Sentry:
         def show_and_send(envelope: Any) -> None:  # noqa: ANN401 - of the optional package
             if (event := envelope.get_event()) is not None:
                 sent(event)
-            send(envelope)
+                send(envelope)
 
         transport.capture_envelope, transport.on_dropped_event = show_and_send, refused
 

@@ -31,7 +31,6 @@ class Outcome:
 
     done: subprocess.CompletedProcess[str]
     events: list[Item]
-    transactions: list[Item]
 
     def of(self, kind: ErrorKind) -> list[Item]:
         """The events of a kind."""
@@ -54,7 +53,7 @@ def outcome(request: pytest.FixtureRequest, link: str) -> Outcome:
     with http_server(Store) as address:
         environ = {"SENTRY_ENVIRONMENT": "staging", "SENTRY_RELEASE": "abc123", "TELEMETRY_SENTRY_LINK": link}
         done = sentry_test(f"http://key@{address}/1", SENTRY_TRACES_SAMPLE_RATE=TRACES[request.param], **environ)
-    return Outcome(done, sent("event"), sent("transaction"))
+    return Outcome(done, sent("event"))
 
 
 @pytest.mark.parametrize("kind", ARRIVING, ids=lambda kind: kind.name)
@@ -73,11 +72,8 @@ def test_what_is_no_fault_of_the_service_does_not_arrive(outcome: Outcome, kind:
     assert outcome.state(kind) == "ok"
 
 
-def test_each_error_has_a_trace_of_its_own_and_transactions_share_them(outcome: Outcome) -> None:
-    traces = {event["contexts"]["trace"]["trace_id"] for event in outcome.events}
-    assert len(traces) == len(ARRIVING)
-    transactions = {transaction["contexts"]["trace"]["trace_id"] for transaction in outcome.transactions}
-    assert transactions == set() or traces < transactions
+def test_each_error_has_a_trace_of_its_own(outcome: Outcome) -> None:
+    assert len({event["contexts"]["trace"]["trace_id"] for event in outcome.events}) == len(ARRIVING)
 
 
 def test_all_well_the_command_ends_with_0_in_80_columns(outcome: Outcome) -> None:
