@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
-    from types import CodeType
 
 __all__ = ["Admission", "ErrorWindow", "causes", "kind_of"]
 
@@ -97,12 +96,11 @@ def _places(error: BaseException) -> tuple[tuple[str, int] | None, tuple[str, in
     while step is not None:
         code = step.tb_frame.f_code
         raised = (code.co_filename, step.tb_lineno)
-        ours = ours if _is_library(code) else raised
+        ours = ours if _is_library(code.co_filename) else raised
         step = step.tb_next
     return raised, ours
 
 
 @lru_cache(maxsize=10_000)
-def _is_library(code: CodeType) -> bool:
-    name = code.co_filename
-    return "site-packages" in name or "dist-packages" in name or name.startswith((_STANDARD_LIBRARY, "<frozen"))
+def _is_library(path: str) -> bool:
+    return "site-packages" in path or "dist-packages" in path or path.startswith((_STANDARD_LIBRARY, "<frozen"))

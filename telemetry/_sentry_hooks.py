@@ -19,12 +19,12 @@ from contextvars import ContextVar
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import context as otel_context
 from opentelemetry import trace
-from sentry_sdk import get_isolation_scope, isolation_scope
+from sentry_sdk import get_isolation_scope
 from sentry_sdk.scope import use_isolation_scope
 
 from telemetry._guard import Guard
+from telemetry._users import current_user, user_block
 from telemetry.instrumentation._handle import Handle, patch_all
 
 if TYPE_CHECKING:
@@ -34,11 +34,10 @@ if TYPE_CHECKING:
     Report = Callable[[BaseException], object]
     Log = Callable[[logging.LogRecord], object]
 
-__all__ = ["NOBODYS_LOGGER", "install", "linked", "nobodys"]
+__all__ = ["install", "linked"]
 
-NOBODYS_LOGGER = "asyncio"
+_NOBODYS_LOGGER = "asyncio"
 """Says what it finds while collecting garbage, in the context of whoever runs then."""
-
 _TASK_CONTEXT = "_telemetry_context"
 _QUIET_LOGGERS = frozenset(
     {"apscheduler", "httpcore", "httpx", "opentelemetry", "sentry_sdk", "telegram", "telemetry", "urllib3", "uvicorn"}
@@ -74,30 +73,19 @@ def linked() -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def nobodys() -> Iterator[None]:
-    """Run the body in nobody's name: no user, no breadcrumbs, no trace."""
-    token = otel_context.attach(otel_context.Context())
-    try:
-        with isolation_scope() as scope:
-            scope.clear()
-            yield
-    finally:
-        otel_context.detach(token)
-
-
 class _Carried:
-    """The scope and the span a thread or a pool's job was started in."""
+    """The scope, the user and the span a thread or a pool's job was started with."""
 
     def __init__(self) -> None:
         self._scope = get_isolation_scope().fork()
+        self._user = current_user()
         span = trace.get_current_span().get_span_context()
         self._span = span if span.is_valid else _started_in.get()
 
     def run(self, function: Callable[..., Any], *args: object, **kwargs: object) -> Any:  # noqa: ANN401 - the function's
         token = _started_in.set(self._span)
         try:
-            with use_isolation_scope(self._scope):
+            with use_isolation_scope(self._scope), user_block(self._user):
                 return function(*args, **kwargs)
         finally:
             _started_in.reset(token)
@@ -196,6 +184,10 @@ def _handler_wrapper(report: Report) -> Callable[..., Any]:
     return wrap
 
 
+def _context_of(record: logging.LogRecord) -> contextvars.Context:
+    return contextvars.Context() if record.name == _NOBODYS_LOGGER else contextvars.copy_context()
+
+
 def _log_wrapper(log: Log) -> Callable[..., Any]:
     def wrap(call_handlers: Callable[..., None]) -> Callable[..., None]:
         def call_and_log(logger: logging.Logger, record: logging.LogRecord) -> None:
@@ -203,7 +195,7 @@ def _log_wrapper(log: Log) -> Callable[..., Any]:
                 call_handlers(logger, record)
             finally:
                 if record.levelno >= logging.ERROR and record.name.partition(".")[0] not in _QUIET_LOGGERS:
-                    log(record)
+                    _context_of(record).run(log, record)
 
         return call_and_log
 

@@ -41,14 +41,15 @@ def replace_user(user: User) -> bool:
 
 
 @contextmanager
-def user_block(user: User) -> Iterator[None]:
-    """Run the body as this user's; an error that leaves it remembers whose it is."""
-    found = dict(user)
+def user_block(user: User | None) -> Iterator[None]:
+    """Run the body as this user's, or as nobody's; an error that leaves it remembers whose it is."""
+    found = dict(user) if user else None
     token = _block.set(found)
     try:
         yield
     except BaseException as error:
-        _error_marks.set_user(error, found)
+        if found:
+            _error_marks.set_user(error, found)
         raise
     finally:
         with suppress(ValueError):  # a generator closed from elsewhere: here is nothing to be restored

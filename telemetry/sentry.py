@@ -113,9 +113,7 @@ class Sentry:
 
     def log(self, record: logging.LogRecord) -> None:
         """Send an error that the application logged, as `capture` does; an exception in it is sent once."""
-        from telemetry._sentry_hooks import NOBODYS_LOGGER, nobodys  # noqa: PLC0415 - optional package
-
-        with _handing_over, nobodys() if record.name == NOBODYS_LOGGER else contextlib.nullcontext():
+        with _handing_over:
             fields = _fields_of(record)
             error = record.exc_info[1] if record.exc_info else None
             if error is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 
 import pytest
@@ -50,3 +50,12 @@ def test_the_first_screen_of_the_readme_is_the_two_commands() -> None:
 @pytest.mark.parametrize("name", [field.metadata["variable"].names[0] for field in fields(Settings)])
 def test_every_variable_of_ours_stands_in_the_example_file(name: str) -> None:
     assert name in READ_BY_THE_DEMO_ONLY or re.search(rf"^# {name}=", EXAMPLE, re.MULTILINE), name
+
+
+NUMBERS = [f for f in fields(Settings) if isinstance(f.default, float) and f.metadata["variable"].names[0][:3] == "TEL"]
+
+
+@pytest.mark.parametrize("setting", NUMBERS, ids=lambda setting: setting.name)
+def test_the_example_file_shows_the_default_of_a_number_of_ours(setting: Field[float]) -> None:
+    (shown,) = re.findall(rf"^# {setting.metadata['variable'].names[0]}=(.*)", EXAMPLE, re.MULTILINE)
+    assert float(shown) == setting.default

@@ -18,6 +18,7 @@ from sentry_sdk import get_isolation_scope, isolation_scope
 
 import telemetry
 from telemetry import _sentry_hooks
+from telemetry._users import User, current_user
 from telemetry.instrumentation._handle import Handle
 from tests.conftest import Recorded
 
@@ -33,16 +34,22 @@ class Reports:
         self.tags: list[dict[str, str]] = []
         self.records: list[str] = []
         self.variables: list[str] = []
+        self.users: list[User | None] = []
 
     def report(self, error: BaseException) -> None:
         self.errors.append(error)
-        self.variables.append(variable.get())
-        self.tags.append(dict(get_isolation_scope()._tags))
-        with _sentry_hooks.linked():
-            self.spans.append(trace.get_current_span().get_span_context().span_id)
+        self._note()
 
     def log(self, record: logging.LogRecord) -> None:
         self.records.append(record.getMessage())
+        self._note()
+
+    def _note(self) -> None:
+        self.variables.append(variable.get())
+        self.users.append(current_user())
+        self.tags.append(dict(get_isolation_scope()._tags))
+        with _sentry_hooks.linked():
+            self.spans.append(trace.get_current_span().get_span_context().span_id)
 
 
 @pytest.fixture
@@ -69,12 +76,13 @@ def fail() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_an_error_in_a_thread_is_linked_to_the_span_that_started_it(reports: Reports, span_id: int) -> None:
-    thread = threading.Thread(target=fail)
-    thread.start()
+def test_an_error_in_a_thread_has_user_scope_and_span_of_who_started_it(reports: Reports, span_id: int) -> None:
+    with telemetry.user_context("7"):
+        thread = threading.Thread(target=fail)
+        thread.start()
     thread.join()
     assert [str(error) for error in reports.errors] == ["bad"]
-    assert (reports.spans, reports.tags) == ([span_id], [{"plan": "pro"}])
+    assert (reports.spans, reports.tags, reports.users) == ([span_id], [{"plan": "pro"}], [{"id": "7"}])
     assert "run" not in vars(thread)
 
 
@@ -110,7 +118,7 @@ def test_a_lost_tasks_error_is_reported_in_the_tasks_own_context(reports: Report
 
     asyncio.run(main())
     assert [str(error) for error in reports.errors] == ["bad"]
-    assert reports.variables == ["of the task"]
+    assert reports.variables[0] == "of the task"
 
 
 def test_a_loop_with_a_task_factory_of_its_own_works(reports: Reports, hooks: Handle) -> None:
@@ -145,11 +153,15 @@ def test_an_error_in_the_log_is_reported_unless_it_repeats_what_is_known(
     assert reports.records == (["stock is empty"] if reported else [])
 
 
-def test_a_garbage_collectors_finding_is_reported_in_nobodys_name(recorded: Recorded, span_id: int) -> None:
-    with _sentry_hooks.nobodys():
-        assert not trace.get_current_span().get_span_context().is_valid
-        assert get_isolation_scope()._tags == {}
-    assert get_isolation_scope()._tags == {"plan": "pro"}
+@pytest.mark.parametrize(("name", "plan"), [("shop", "pro"), ("asyncio", None)])
+def test_what_is_found_while_collecting_garbage_is_nobodys(
+    reports: Reports, span_id: int, name: str, plan: str | None
+) -> None:
+    with telemetry.user_context("7"):
+        logging.getLogger(name).error("Task was destroyed but it is pending!")
+    assert [tags.get("plan") for tags in reports.tags] == [plan]
+    assert reports.users == [{"id": "7"} if plan else None]
+    assert reports.spans == [span_id if plan else 0]
 
 
 def test_an_unhandled_error_is_reported_and_printed_as_before(
