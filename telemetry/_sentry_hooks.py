@@ -161,7 +161,7 @@ def _wrap_create_task(create_task: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:  # noqa: ANN401 - whatever task the loop makes
         if loop.get_task_factory() is not None:  # which may know of no contexts
             return create_task(loop, coroutine, context=context, **more)
-        context = context or contextvars.copy_context()
+        context = contextvars.copy_context() if context is None else context
         task = create_task(loop, coroutine, context=context, **more)
         with _carrying:
             setattr(task, _TASK_CONTEXT, context)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from threading import RLock
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import SpanProcessor
@@ -23,17 +22,14 @@ from telemetry import redaction
 from telemetry._guard import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
     Attributes = Mapping[str, Any]
 
-__all__ = ["LinkedSpanProcessor", "TransactionBudget", "before_send_transaction"]
-
-TRANSACTIONS_PER_SECOND = 50
-"""More would fill Sentry's queue of 100 in a busy second, and errors wait in the same one."""
+__all__ = ["LinkedSpanProcessor", "before_send_transaction"]
 
 _KIND = "span.kind"
 _HTTP = {"http.request.method", "telegram.api.method"}
@@ -67,27 +63,6 @@ class LinkedSpanProcessor(SpanProcessor):
     def _unlock(self) -> None:
         """Make the lock anew: in a forked child the thread that held it is no more."""
         self._lock = RLock()
-
-
-class TransactionBudget:
-    """At most so many transactions a second, and as many at once; used behind the processor's lock only."""
-
-    def __init__(self, per_second: float = TRANSACTIONS_PER_SECOND, *, clock: Callable[[], float] = monotonic) -> None:
-        """Begin with a second's worth."""
-        self._per_second = per_second
-        self._clock = clock
-        self._left = per_second
-        self._seen = clock()
-
-    def take(self) -> bool:
-        """Tell whether one more may be sent."""
-        now = self._clock()
-        self._left = min(self._per_second, self._left + (now - self._seen) * self._per_second)
-        self._seen = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
 
 
 def before_send_transaction(event: dict[str, Any], _hint: object) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from telemetry._extras import require
 from telemetry._guard import Guard
 from telemetry._sentry_events import before_breadcrumb, before_send, is_fault
 from telemetry.sampling import sentry_keeps
+from telemetry.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
 
     from telemetry.instrumentation._handle import Handle
-    from telemetry.settings import Settings
 
 __all__ = ["Sentry"]
 
@@ -40,17 +40,18 @@ _handing_over = Guard("hand an error to Sentry")
 class Sentry:
     """The link to Sentry; without a DSN, or switched off, every method does nothing."""
 
-    def __init__(self, *, link: str = PROCESSOR, window_seconds: float = 60.0) -> None:
+    def __init__(self, settings: Settings | None = None) -> None:
         """Stay off until `start`."""
+        settings = settings or Settings()
         self._sdk: Any = None
-        self._link = link
-        self._window = ErrorWindow(window_seconds)
+        self._link = settings.sentry_link
+        self._window = ErrorWindow(settings.error_window_seconds)
         self._hooks: Handle | None = None
 
     @classmethod
     def start(cls, settings: Settings) -> Sentry:
         """Start the Sentry SDK as the settings ask; raises `MissingExtraError` when it is needed and not installed."""
-        sentry = cls(link=settings.sentry_link, window_seconds=settings.error_window_seconds)
+        sentry = cls(settings)
         if settings.enable_sentry and settings.sentry_dsn:
             sentry._sdk = require("sentry_sdk", feature="Sentry (SENTRY_DSN is set)", extra="sentry")
             sentry._sdk.init(**_options(settings))
@@ -58,11 +59,6 @@ class Sentry:
 
             sentry._hooks = _sentry_hooks.install(lambda error: sentry.report(error, handled=False), sentry.log)
         return sentry
-
-    @property
-    def enabled(self) -> bool:
-        """Whether errors are sent."""
-        return self._sdk is not None
 
     def span_processors(self) -> list[SpanProcessor]:
         """Return what turns OpenTelemetry's spans into Sentry's transactions, where that is wanted."""
@@ -150,7 +146,7 @@ class Sentry:
             self._sdk.add_breadcrumb(category=category, message=message, data=dict(data or {}), level="info")
 
     def watch(self, sent: Callable[[dict[str, Any]], None], refused: Callable[[str], None]) -> None:
-        """Send error events only from now on; show each to `sent`, and to `refused` why one did not get through."""
+        """Show each error event that is sent to `sent`, and to `refused` why one did not get through."""
         if self._sdk is None:
             return
         transport = self._sdk.get_client().transport
@@ -159,7 +155,7 @@ class Sentry:
         def show_and_send(envelope: Any) -> None:  # noqa: ANN401 - of the optional package
             if (event := envelope.get_event()) is not None:
                 sent(event)
-                send(envelope)
+            send(envelope)
 
         transport.capture_envelope, transport.on_dropped_event = show_and_send, refused
 
@@ -187,8 +183,11 @@ def _fields_of(record: logging.LogRecord) -> dict[str, Any]:
 def _options(settings: Settings) -> dict[str, Any]:
     from sentry_sdk.integrations.otlp import OTLPIntegration  # noqa: PLC0415 - optional package
 
+    from telemetry._sentry_transport import ErrorsApart  # noqa: PLC0415
+
     return {
         "dsn": settings.sentry_dsn,
+        "transport": ErrorsApart,
         "environment": settings.environment,
         "release": settings.release,
         "server_name": settings.service_name,  # a laptop's own name is often its owner's
@@ -205,12 +204,15 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 
 def _transactions(settings: Settings) -> dict[str, Any]:
-    from telemetry._sentry_spans import TransactionBudget, before_send_transaction  # noqa: PLC0415 - optional package
+    from telemetry._sentry_spans import before_send_transaction  # noqa: PLC0415 - optional package
 
-    budget = TransactionBudget()
+    return {
+        "instrumenter": "otel",
+        "traces_sampler": lambda context: _keeps(settings, context),
+        "before_send_transaction": before_send_transaction,
+    }
 
-    def keeps(context: Mapping[str, Any]) -> float:
-        trace_id = (context.get("transaction_context") or {}).get("trace_id") or "0"
-        return float(sentry_keeps(settings, int(trace_id, 16)) and budget.take())
 
-    return {"instrumenter": "otel", "traces_sampler": keeps, "before_send_transaction": before_send_transaction}
+def _keeps(settings: Settings, context: Mapping[str, Any]) -> float:
+    trace_id = (context.get("transaction_context") or {}).get("trace_id") or "0"
+    return 1.0 if sentry_keeps(settings, int(trace_id, 16)) else 0.0

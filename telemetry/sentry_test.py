@@ -37,6 +37,8 @@ _FLUSH_SECONDS = 10.0
 _CONNECT_SECONDS = 3.0
 _POLL_SECONDS = 0.5
 _TAG = "sentry_test"
+_NOT_KNOWN = ("status_401", "status_403", "status_404")
+_REMEDY = ": are key and project in SENTRY_DSN right?"
 
 
 class SentryTest:
@@ -104,7 +106,7 @@ class SentryTest:
 
     def _judge(self, kind: ErrorKind, trace_id: str, *, reads: bool) -> tuple[str, str]:
         if self._refused:
-            return "REFUSED", f"{self._refused[-1]}: are key and project in SENTRY_DSN right?"
+            return "REFUSED", f"{self._refused[-1]}{_REMEDY if self._refused[-1] in _NOT_KNOWN else ''}"
         if len(self._sent) != kind.events:
             return "MISSING" if len(self._sent) < kind.events else "TOO MANY", f"{len(self._sent)} events were sent"
         if not self._sent:

@@ -132,6 +132,15 @@ def test_a_loop_with_a_task_factory_of_its_own_works(reports: Reports, hooks: Ha
     assert asyncio.run(main()) == "done"
 
 
+async def test_a_task_that_is_given_a_context_runs_in_it(hooks: Handle) -> None:
+    async def read() -> str:
+        return variable.get()
+
+    variable.set("of who starts it")
+    assert await asyncio.create_task(read()) == "of who starts it"
+    assert await asyncio.create_task(read(), context=contextvars.Context()) == ""
+
+
 @pytest.mark.parametrize(
     ("name", "level", "reported"),
     [

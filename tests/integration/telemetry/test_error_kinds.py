@@ -31,6 +31,7 @@ class Outcome:
 
     done: subprocess.CompletedProcess[str]
     events: list[Item]
+    transactions: set[str]
 
     def of(self, kind: ErrorKind) -> list[Item]:
         """The events of a kind."""
@@ -53,7 +54,8 @@ def outcome(request: pytest.FixtureRequest, link: str) -> Outcome:
     with http_server(Store) as address:
         environ = {"SENTRY_ENVIRONMENT": "staging", "SENTRY_RELEASE": "abc123", "TELEMETRY_SENTRY_LINK": link}
         done = sentry_test(f"http://key@{address}/1", SENTRY_TRACES_SAMPLE_RATE=TRACES[request.param], **environ)
-    return Outcome(done, sent("event"))
+    transactions = {item["contexts"]["trace"]["trace_id"] for item in sent("transaction")}
+    return Outcome(done, sent("event"), transactions)
 
 
 @pytest.mark.parametrize("kind", ARRIVING, ids=lambda kind: kind.name)
@@ -72,8 +74,10 @@ def test_what_is_no_fault_of_the_service_does_not_arrive(outcome: Outcome, kind:
     assert outcome.state(kind) == "ok"
 
 
-def test_each_error_has_a_trace_of_its_own(outcome: Outcome) -> None:
-    assert len({event["contexts"]["trace"]["trace_id"] for event in outcome.events}) == len(ARRIVING)
+def test_each_error_has_a_trace_of_its_own_and_transactions_share_them(outcome: Outcome) -> None:
+    traces = {event["contexts"]["trace"]["trace_id"] for event in outcome.events}
+    assert len(traces) == len(ARRIVING)
+    assert outcome.transactions == set() or traces < outcome.transactions
 
 
 def test_all_well_the_command_ends_with_0_in_80_columns(outcome: Outcome) -> None:
