@@ -20,6 +20,7 @@ from sentry_sdk.tracing import get_span_status_from_http_code
 
 from telemetry import redaction
 from telemetry._guard import Guard
+from telemetry.entry import REASON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,10 +67,15 @@ class LinkedSpanProcessor(SpanProcessor):
 
 
 def before_send_transaction(event: dict[str, Any], _hint: object) -> dict[str, Any] | None:
-    """Put operations and statuses right, and clean it; what cannot be cleaned is dropped."""
+    """Put operations and statuses right, and clean it; what cannot be cleaned is dropped.
+
+    So is the root span that a trace leaves which was not sampled: Sentry has its error, and was to get no transaction.
+    """
     with _translating:
         contexts = event["contexts"]
         attributes = contexts.get("otel", {}).get("attributes", {})
+        if REASON in attributes:
+            return None
         _put_right(contexts["trace"], attributes | contexts["trace"].get("data", {}))
         event["transaction_info"] = {"source": "route" if "http.route" in attributes else "task"}
         for span in event.get("spans", ()):

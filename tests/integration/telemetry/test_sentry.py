@@ -199,6 +199,13 @@ def test_an_error_in_the_log_is_an_event_unless_it_repeats_what_is_known(run: Ru
     assert (event["logger"], event["logentry"]["formatted"]) == ("shop", "stock is empty")
 
 
+def test_a_request_that_was_not_sampled_sends_its_error_with_a_trace_and_no_transaction(run: Run) -> None:
+    (event,), transactions = run("/boom/7", SENTRY_TRACES_SAMPLE_RATE="0")
+    assert int(event["contexts"]["trace"]["trace_id"], 16) > 0
+    assert event["user"]["id"] == "7"
+    assert transactions == []
+
+
 def test_switched_off_nothing_is_sent(run: Run) -> None:
     assert run("/boom/7", ENABLE_SENTRY="false") == ([], [])
     assert Store.items == []
