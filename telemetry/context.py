@@ -14,9 +14,10 @@ from opentelemetry import trace
 from telemetry import _error_marks, _users, catalog
 from telemetry._guard import Guard
 from telemetry._runtime import current
-from telemetry.entry import current_entry, describe
+from telemetry.entry import Root, current_entry, describe, root_span, stand_in
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Iterator, Mapping
 
     from telemetry._error_marks import Captured
@@ -27,6 +28,8 @@ __all__ = [
     "count_error",
     "mark_reported",
     "record_error",
+    "report_logged",
+    "report_unhandled",
     "set_tag",
     "set_user_context",
     "user_context",
@@ -103,31 +106,78 @@ def count_error(error: BaseException, component: str) -> None:
             current().instruments.add(catalog.ERRORS, 1, labels)
 
 
-def capture_error(error: BaseException) -> str | None:
+def capture_error(error: BaseException, *, handled: bool = True) -> str | None:
     """Put an error on the current span and send it to Sentry, once; the span carries the id of the event shown for it.
 
-    `sentry.suppressed` on the span tells that this event is that of an earlier error of the same kind.
+    `sentry.suppressed` on the span tells that this event is that of an earlier error of the same kind. Outside a trace
+    the error begins one, so that what Sentry shows can be opened.
     """
+    if _error_marks.is_captured(error) and not trace.get_current_span().is_recording():
+        event = _error_marks.captured(error)
+        return event.event_id if event else None
+    with _in_a_trace():
+        return _capture(error, handled=handled)
+
+
+@contextmanager
+def _in_a_trace() -> Iterator[None]:
+    """Run the body in the current trace, that which started the thread, or a new one."""
+    with current().sentry.linked():
+        if trace.get_current_span().get_span_context().is_valid:
+            yield
+        else:
+            with root_span(Root("error")):
+                yield
+
+
+def _capture(error: BaseException, *, handled: bool) -> str | None:
     with _describing:
-        event = current().sentry.report(error)
-        if event is not None:
-            _link(event)
+        event = current().sentry.report(error, handled=handled)
         span, entry = trace.get_current_span(), current_entry.get()
+        if entry is not None:
+            entry.report(type(error).__name__)
+        if event is not None:
+            _link(event, type(error).__name__)
         if span.is_recording():
             _describe_error(span, error, event)
-        if entry is not None:
-            entry.fail(type(error).__name__)
         return event.event_id if event else None
     return None
 
 
-def _link(event: Captured) -> None:
-    """Put the event's id on the current span and on the root span, there also where only that one is recorded."""
-    facts = {EVENT_ID: event.event_id} | ({"sentry.suppressed": True} if event.suppressed else {})
-    trace.get_current_span().set_attributes(facts)
-    if entry := current_entry.get():
+def report_unhandled(error: BaseException) -> None:
+    """Report an error that nobody has handled and that left no request, update or job: of a thread, a lost task."""
+    if not _error_marks.is_captured(error):
+        count_error(error, catalog.OTHER)
+        capture_error(error, handled=False)
+
+
+def report_logged(record: logging.LogRecord) -> None:
+    """Report a log record of level ERROR or above; the exception in it is counted as any other."""
+    with _describing, _in_a_trace():
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and not _error_marks.is_captured(error):
+            count_error(error, catalog.OTHER)
+        event, entry = current().sentry.log(record), current_entry.get()
+        if event is not None:
+            kind = record.name if error is None else type(error).__name__
+            if entry is not None:
+                entry.report(kind)
+            _link(event, kind)
+
+
+def _link(event: Captured, error_type: str) -> None:
+    """Put the event's id where its trace is opened: on the current span and the root, else on a span of its own."""
+    facts: dict[str, str | bool] = {EVENT_ID: event.event_id}
+    if event.suppressed:
+        facts["sentry.suppressed"] = True
+    span, entry = trace.get_current_span(), current_entry.get()
+    open_entry = entry if entry is not None and not entry.ended else None
+    span.set_attributes(facts)
+    if open_entry is not None:
         for key, value in facts.items():
-            entry.note(key, value)
+            open_entry.note(key, value)
+    elif not span.is_recording() and span.get_span_context().is_valid and not event.suppressed:
+        stand_in(span.get_span_context(), error_type, facts)
 
 
 def _describe_error(span: trace.Span, error: BaseException, event: Captured | None) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.util.types import AttributeValue
 
-__all__ = ["Entry", "Root", "current_entry", "describe", "root_span"]
+__all__ = ["Entry", "Root", "current_entry", "describe", "root_span", "stand_in"]
 
 REASON = "sampling.reason"
 """On a root span that is recorded without the rest of its trace: `error` or `slow`."""
@@ -52,7 +52,10 @@ class Root:
 class Entry:
     """One beginning: its ids, the decision, and what must be known if it is to leave a root span afterwards."""
 
-    __slots__ = ("_error", "_facts", "_identity", "_owned", "_started_at", "caller", "root", "runtime", "sampled")
+    __slots__ = (
+        "_error", "_facts", "_identity", "_owned", "_reported", "_started_at",
+        "caller", "ended", "root", "runtime", "sampled",
+    )  # fmt: skip
 
     def __init__(self, caller: trace.SpanContext | None = None) -> None:
         """Decide; `caller` is the span of a trusted one."""
@@ -67,7 +70,9 @@ class Entry:
         self._started_at = time.time_ns()
         self._facts: dict[str, AttributeValue] = {}
         self._error: str | None = None
+        self._reported: str | None = None
         self._owned = False
+        self.ended = False
 
     def start(self, root: Root) -> None:
         """Start the root span, where the entry is sampled."""
@@ -101,31 +106,31 @@ class Entry:
         """Note that it failed; the first error names the kind."""
         self._error = self._error or error_type
 
+    def report(self, error_type: str) -> None:
+        """Note an error that was reported in it and did not make it fail: its trace must be found all the same."""
+        self._reported = self._reported or error_type
+
     def end(self, describe: Callable[[], Root], *, slow: bool = False) -> AbstractContextManager[object]:
         """Return a context for recording the metrics; the root span, if there is one, is current in it and then ends.
 
         `describe` is called where an entry that was not sampled leaves its root span after all.
         """
+        self.ended = True
         if self.sampled:
             if self._owned and self._error is not None:
                 self.root.set_status(trace.StatusCode.ERROR, self._error)
             return trace.use_span(self.root, end_on_exit=self._owned)
-        if self.runtime.tracing and (slow or self._error is not None):
+        if self.runtime.tracing and (slow or self._error or self._reported):
             return trace.use_span(self._late_root(describe()), end_on_exit=True)
         return contextlib.nullcontext()
 
     def _late_root(self, root: Root) -> trace.Span:
-        choosing = choice.set(
-            Choice(0 if self.caller else self._identity.trace_id, self._identity.span_id, forced=True)
-        )
-        try:
+        with _forced(0 if self.caller else self._identity.trace_id, self._identity.span_id):
             span = self._start_span(root)
-        finally:
-            choice.reset(choosing)
-        span.set_attributes(self._facts | {REASON: "error" if self._error else "slow"})
+        error = self._error or self._reported
+        span.set_attributes(self._facts | ({REASON: "error", "error.type": error} if error else {REASON: "slow"}))
         if self._error is not None:
             span.set_status(trace.StatusCode.ERROR, self._error)
-            span.set_attribute("error.type", self._error)
         return span
 
     def _start_span(self, root: Root) -> trace.Span:
@@ -133,6 +138,27 @@ class Entry:
         return self.runtime.tracer.start_span(
             root.name, parent, root.kind, root.attributes, root.links, start_time=self._started_at
         )
+
+
+@contextmanager
+def _forced(trace_id: int, span_id: int) -> Iterator[None]:
+    """Record the span that starts in the body, under these ids; 0 leaves one to chance or to the parent."""
+    choosing = choice.set(Choice(trace_id, span_id, forced=True))
+    try:
+        yield
+    finally:
+        choice.reset(choosing)
+
+
+def stand_in(context: trace.SpanContext, error_type: str, attributes: Mapping[str, AttributeValue]) -> None:
+    """Leave a span for an error whose own span has ended or is not recorded; it is a root where nothing else is."""
+    sampled = context.trace_flags.sampled
+    parent = trace.set_span_in_context(trace.NonRecordingSpan(context), Context()) if sampled else Context()
+    facts = {**attributes, "error.type": error_type, REASON: "error"}
+    with _forced(0 if sampled else context.trace_id, 0):
+        span = current().tracer.start_span("error", parent, attributes=facts)
+    span.set_status(trace.StatusCode.ERROR, error_type)
+    span.end()
 
 
 current_entry: ContextVar[Entry | None] = ContextVar("telemetry_entry", default=None)

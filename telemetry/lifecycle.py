@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from telemetry import _guard, _runtime, providers
 from telemetry._parse import address
+from telemetry.context import report_logged, report_unhandled
 from telemetry.instruments import Instruments
 from telemetry.logs import correlate_logs
 from telemetry.process import observe_process
@@ -121,6 +122,7 @@ def _settings(*, strict: bool) -> Settings:
 def _build(settings: Settings) -> _runtime.Runtime:
     resource = providers.resource(settings)
     sentry = Sentry.start(settings)
+    sentry.watch_unhandled(report_unhandled, report_logged)
     set_global_textmap(TrustedPropagator())
     tracing, meters = _tracing(settings, resource, sentry), _metering(settings, resource)
     instruments = Instruments(meters.get_meter(_runtime.NAME))

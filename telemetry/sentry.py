@@ -55,10 +55,16 @@ class Sentry:
         if settings.enable_sentry and settings.sentry_dsn:
             sentry._sdk = require("sentry_sdk", feature="Sentry (SENTRY_DSN is set)", extra="sentry")
             sentry._sdk.init(**_options(settings))
+        return sentry
+
+    def watch_unhandled(
+        self, report: Callable[[BaseException], object], log: Callable[[logging.LogRecord], object]
+    ) -> None:
+        """Give errors that nobody handles to `report`, and log records of level ERROR and above to `log`."""
+        if self._sdk is not None:
             from telemetry import _sentry_hooks  # noqa: PLC0415 - imports the optional sentry-sdk
 
-            sentry._hooks = _sentry_hooks.install(lambda error: sentry.report(error, handled=False), sentry.log)
-        return sentry
+            self._hooks = _sentry_hooks.install(report, log)
 
     def span_processors(self) -> list[SpanProcessor]:
         """Return what turns OpenTelemetry's spans into Sentry's transactions, where that is wanted."""
@@ -107,28 +113,35 @@ class Sentry:
             return self._send(kind_of(error), build)
         return None
 
-    def log(self, record: logging.LogRecord) -> None:
+    def log(self, record: logging.LogRecord) -> Captured | None:
         """Send an error that the application logged, as `capture` does; an exception in it is sent once."""
+        if self._sdk is None:
+            return None
         with _handing_over:
             fields = _fields_of(record)
             error = record.exc_info[1] if record.exc_info else None
             if error is not None:
-                self.report(error, record=fields)
-            else:
-                self._send((record.name, record.pathname, record.lineno), lambda: (fields, {}))
+                return self.report(error, record=fields)
+            return self._send((record.name, record.pathname, record.lineno), lambda: (fields, {}))
+        return None
 
     def _send(self, kind: Hashable, build: Callable[[], tuple[dict[str, Any], dict[str, Any]]]) -> Captured:
-        from telemetry._sentry_hooks import linked  # noqa: PLC0415 - optional package
-
         admitted = self._window.admit(kind)
         if admitted.full:
             event, hint = build()
             event["event_id"] = admitted.event_id
             if admitted.suppressed:
                 event["tags"] = {"suppressed": str(admitted.suppressed)}
-            with linked():
-                self._sdk.capture_event(event, hint)
+            self._sdk.capture_event(event, hint)
         return Captured(admitted.event_id, suppressed=not admitted.full)
+
+    def linked(self) -> AbstractContextManager[object]:
+        """Make the span current in which this thread was started, where the thread has none of its own."""
+        if self._sdk is None:
+            return contextlib.nullcontext()
+        from telemetry._sentry_hooks import linked  # noqa: PLC0415 - imports the optional sentry-sdk
+
+        return linked()
 
     def set_user(self, user: Mapping[str, str]) -> None:
         """Attach a user to the errors of the current scope."""
