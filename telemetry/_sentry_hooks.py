@@ -25,11 +25,14 @@ from sentry_sdk.scope import use_isolation_scope
 
 from telemetry._guard import Guard
 from telemetry._users import current_user, user_block
+from telemetry.entry import current_entry
 from telemetry.instrumentation._handle import Handle, patch_all
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Coroutine, Iterator
+
+    from telemetry.entry import Entry
 
     Report = Callable[[BaseException], object]
     Log = Callable[[logging.LogRecord], object]
@@ -46,6 +49,7 @@ _QUIET_LOGGERS = frozenset(
 
 _carrying = Guard("carry a Sentry scope along")
 _started_in: ContextVar[trace.SpanContext | None] = ContextVar("telemetry_started_in", default=None)
+_started_by: ContextVar[Entry | None] = ContextVar("telemetry_started_by", default=None)
 
 
 def install(report: Report, log: Log) -> Handle:
@@ -64,13 +68,17 @@ def install(report: Report, log: Log) -> Handle:
 
 @contextlib.contextmanager
 def linked() -> Iterator[None]:
-    """Make the span that started this thread current, where the thread has none of its own."""
+    """Make the span and the entry that started this thread current, where the thread has none of its own."""
     started_in = _started_in.get()
     if started_in is None or trace.get_current_span().get_span_context().is_valid:
         yield
         return
-    with trace.use_span(trace.NonRecordingSpan(started_in)):
-        yield
+    token = current_entry.set(_started_by.get())
+    try:
+        with trace.use_span(trace.NonRecordingSpan(started_in)):
+            yield
+    finally:
+        current_entry.reset(token)
 
 
 class _Carried:
@@ -81,14 +89,16 @@ class _Carried:
         self._user = current_user()
         span = trace.get_current_span().get_span_context()
         self._span = span if span.is_valid else _started_in.get()
+        self._entry = current_entry.get() or _started_by.get()
 
     def run(self, function: Callable[..., Any], *args: object, **kwargs: object) -> Any:  # noqa: ANN401 - the function's
-        token = _started_in.set(self._span)
+        span, entry = _started_in.set(self._span), _started_by.set(self._entry)
         try:
             with use_isolation_scope(self._scope), user_block(self._user):
                 return function(*args, **kwargs)
         finally:
-            _started_in.reset(token)
+            _started_in.reset(span)
+            _started_by.reset(entry)
 
 
 def _replace_excepthook(report: Report) -> Callable[[], None]:

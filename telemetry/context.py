@@ -176,7 +176,9 @@ def _link(event: Captured, error_type: str) -> None:
     if open_entry is not None:
         for key, value in facts.items():
             open_entry.note(key, value)
-    elif not span.is_recording() and span.get_span_context().is_valid and not event.suppressed:
+    if span.is_recording() or event.suppressed or not span.get_span_context().is_valid:
+        return
+    if open_entry is None or open_entry.sampled:
         stand_in(span.get_span_context(), error_type, facts)
 
 

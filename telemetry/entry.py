@@ -129,8 +129,8 @@ class Entry:
             span = self._start_span(root)
         error = self._error or self._reported
         span.set_attributes(self._facts | ({REASON: "error", "error.type": error} if error else {REASON: "slow"}))
-        if self._error is not None:
-            span.set_status(trace.StatusCode.ERROR, self._error)
+        if error is not None:
+            span.set_status(trace.StatusCode.ERROR, error)
         return span
 
     def _start_span(self, root: Root) -> trace.Span:

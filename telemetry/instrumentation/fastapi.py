@@ -156,6 +156,9 @@ class ErrorLayer:
             await self.app(scope, receive, send)
             return
 
+        if (entry := current_entry.get()) is not None and entry.sampled and entry.root is trace.INVALID_SPAN:
+            entry.root = trace.get_current_span()
+
         async def naming_send(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.accept"):
                 name_span(scope)
@@ -202,11 +205,9 @@ def _reporting_handler(handle: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def name_span(scope: Scope) -> None:
-    """Give the server span the name of its route, and the entry its root."""
+    """Give the server span the name of its route."""
     with _naming:
-        span, entry, route = trace.get_current_span(), current_entry.get(), endpoint(scope)
-        if entry is not None and entry.sampled:
-            entry.root = span
+        span, route = trace.get_current_span(), endpoint(scope)
         if route is not None and span.is_recording():
             span.update_name(span_name(scope))
             span.set_attribute("http.route", route)
