@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from opentelemetry import trace
 
 from telemetry import _error_marks, _users, catalog
+from telemetry._error_window import causes
 from telemetry._guard import Guard
 from telemetry._runtime import current
 from telemetry.entry import Root, current_entry, describe, root_span, stand_in
@@ -26,6 +27,7 @@ __all__ = [
     "add_breadcrumb",
     "capture_error",
     "count_error",
+    "is_known",
     "mark_reported",
     "record_error",
     "report_logged",
@@ -189,6 +191,11 @@ def _describe_error(span: trace.Span, error: BaseException, event: Captured | No
         return
     # In a storm no stack: the event shows it, and to format it takes 1 ms.
     span.add_event("exception", {"exception.type": type(error).__qualname__, "exception.message": str(error)})
+
+
+def is_known(error: BaseException) -> bool:
+    """Tell whether an error, or what it was raised from, was reported before."""
+    return any(_error_marks.is_captured(cause) for cause in causes(error))
 
 
 def mark_reported(error: BaseException) -> None:

@@ -19,7 +19,7 @@ from opentelemetry import context, metrics, trace
 from telemetry._extras import require
 from telemetry._guard import Guard
 from telemetry._runtime import Runtime, current
-from telemetry.context import capture_error, count_error
+from telemetry.context import capture_error, count_error, is_known
 from telemetry.entry import Entry, current_entry
 from telemetry.instrumentation._background import background_tasks
 from telemetry.instrumentation._handle import Handle
@@ -187,10 +187,10 @@ def _report(error: Exception) -> None:
 
 
 def _reporting_handler(handle: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an exception handler that reports what it turns into a server's error."""
+    """Return an exception handler that reports what it turns into a server's error, unless its cause is known."""
 
     def report(error: Exception, response: Any) -> Any:  # noqa: ANN401 - a response, or None
-        if getattr(response, "status_code", 0) >= SERVER_ERROR:
+        if getattr(response, "status_code", 0) >= SERVER_ERROR and not is_known(error):
             _report(error)
         return response
 

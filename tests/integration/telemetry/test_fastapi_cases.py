@@ -135,6 +135,18 @@ def check_span(span: ReadableSpan, case: Case) -> None:
     assert "secret" not in span.to_json()
 
 
+async def test_a_503_raised_from_an_error_that_was_reported_is_not_another_one(
+    server: tuple[str, Recorded, bool],
+) -> None:
+    address, recorded, _ = server
+    assert await ask(address, Case("/api/busy", 503, "/api/busy")) == 503
+    assert recorded.metrics()["errors"] == {("agent", "ValueError"): 1}
+    assert len(recorded.sentry.errors) == 1
+    (span,) = servers(recorded)
+    assert span.status.status_code is StatusCode.ERROR
+    assert "sentry.event_id" in (span.attributes or {})
+
+
 async def test_children_of_a_sampled_request_only(server: tuple[str, Recorded, bool]) -> None:
     address, recorded, sampled = server
     await ask(address, CASES["a route of an included router"])

@@ -87,6 +87,15 @@ async def handled_error() -> None:
     raise HandledError
 
 
+@router.get("/busy")
+async def busy() -> None:
+    try:
+        broken()
+    except ValueError as error:
+        telemetry.record_error(error, component="agent")
+        raise HTTPException(503) from error
+
+
 @router.get("/refused")
 async def refused() -> None:
     raise RefusedError
