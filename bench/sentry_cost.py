@@ -1,4 +1,4 @@
-"""What Sentry costs: an error in a storm, and memory over many traces. `python bench/sentry_cost.py`."""  # noqa: INP001
+"""What Sentry costs: an error in a storm, and memory over many traces. `python bench/sentry_cost.py`."""
 
 from __future__ import annotations
 
