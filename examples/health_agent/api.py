@@ -8,6 +8,7 @@ from typing import Annotated
 
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from pydantic_ai.exceptions import ModelHTTPError
 
@@ -92,6 +93,16 @@ async def user_report(user: KnownUser, pool: Database) -> list[DatedDay]:
     return await store.report(pool, user.id)
 
 
+async def export_foods(user: KnownUser, pool: Database) -> StreamingResponse:
+    """Return all that the user ever ate, a line of JSON each, while it is read."""
+
+    async def lines() -> AsyncIterator[str]:
+        async for food in store.each_food(pool, user.id):
+            yield f"{food.model_dump_json()}\n"
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+
 async def create_food(new: NewFood, pool: Database) -> Food:
     """Store a food entry."""
     await _require_user(pool, new.user_id)
@@ -153,6 +164,7 @@ def _add_routes(app: FastAPI) -> None:
     app.get("/api/users/{user_id}")(get_user)
     app.get("/api/users/{user_id}/progress")(user_progress)
     app.get("/api/users/{user_id}/report")(user_report)
+    app.get("/api/users/{user_id}/export")(export_foods)
     app.post("/api/foods", status_code=201)(create_food)
     app.get("/api/foods")(list_foods)
     app.get("/api/foods/{food_id}")(get_food)

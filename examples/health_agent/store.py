@@ -1,5 +1,6 @@
 """Every query of the application, one function each."""
 
+from collections.abc import AsyncIterator
 from typing import Any, LiteralString, TypeVar
 
 from psycopg.rows import class_row
@@ -17,6 +18,7 @@ __all__ = [
     "claim_reminders",
     "day",
     "delete_food",
+    "each_food",
     "food",
     "foods",
     "release_reminder",
@@ -110,6 +112,14 @@ async def foods(pool: Pool, user_id: int, limit: int = 20) -> list[Food]:
     """Return what a user ate last, the newest first."""
     query = "SELECT * FROM food_entries WHERE user_id = %s ORDER BY eaten_at DESC LIMIT %s"
     return await _all(pool, Food, query, (user_id, limit))
+
+
+async def each_food(pool: Pool, user_id: int) -> AsyncIterator[Food]:
+    """Yield all that a user ever ate, the oldest first, as the database gives it."""
+    query = "SELECT * FROM food_entries WHERE user_id = %s ORDER BY eaten_at"
+    async with pool.connection() as connection, connection.cursor(row_factory=class_row(Food)) as cursor:
+        async for food in cursor.stream(query, (user_id,)):
+            yield food
 
 
 async def delete_food(pool: Pool, user_id: int, food_id: int) -> bool:

@@ -167,6 +167,7 @@ _TABLE: tuple[tuple[int, Callable[[random.Random, float], Step]], ...] = (
     (10, _http("GET", "/api/users/7001/progress", "/api/users/{user_id}/progress")),
     (3, _broken_http),
     (3, _http("GET", "/api/users/7001/report", "/api/users/{user_id}/report")),
+    (3, _http("GET", "/api/users/7001/export", "/api/users/{user_id}/export")),
     (16, _http("POST", "/api/foods", user_id=7001, name="apple", grams=150, calories=78)),
     (3, _http("POST", "/api/foods", user_id=7001, name="")),
     (12, _http("GET", "/api/foods?user_id=7001", "/api/foods")),

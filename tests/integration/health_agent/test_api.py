@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,15 @@ async def test_a_request_gets_its_status(
 async def test_a_goal_of_zero_is_an_internal_error(agent: Agent) -> None:
     await agent.client.post(f"{agent.api}/users", json={"id": 5002, "calorie_goal": 0})
     assert (await agent.client.get(f"{agent.api}/users/5002/progress")).status_code == 500
+
+
+async def test_all_that_was_eaten_can_be_exported(agent: Agent) -> None:
+    await agent.client.post(f"{agent.api}/users", json={"id": 5010})
+    for name in ("apple", "pear"):
+        food = {"user_id": 5010, "name": name, "grams": 100, "calories": 50}
+        await agent.client.post(f"{agent.api}/foods", json=food)
+    lines = (await agent.client.get(f"{agent.api}/users/5010/export")).text.splitlines()
+    assert [json.loads(line)["name"] for line in lines] == ["apple", "pear"]
 
 
 async def test_the_report_is_right_and_truly_slow(agent: Agent) -> None:
