@@ -11,6 +11,7 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle, islice
 
@@ -96,9 +97,12 @@ async def until_it_answers(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/plain", "/claimed"])
-def test_a_tenth_is_recorded_whatever_the_client_claims(run: Run, path: str) -> None:
+def test_a_tenth_is_recorded_whatever_the_client_claims(
+    run: Run, path: str, record_property: Callable[[str, object], None]
+) -> None:
     count = run.sent[path]
     found = sum(trace.roots()[0].name == f"GET {path}" for trace in run.traces())
+    record_property(f"recorded of {count}", found)
     spread = STANDARD_DEVIATIONS * (count * RATE * (1 - RATE)) ** 0.5
     assert abs(found - count * RATE) <= spread, f"{found} of {count}"
 
