@@ -1,22 +1,25 @@
 """The end of the demo: a table, links, and a file for tests."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 import httpx
 from rich.console import Console
 from rich.table import Table
 
+from telemetry import links as to_explore
 from telemetry.backends import Trace
+from telemetry.catalog import CATALOG
 
 from .arrivals import Arrived, Row
 
 __all__ = ["Result", "links", "show", "write"]
 
-AROUND_SECONDS = 600
 Environment = Mapping[str, str]
 
 
@@ -80,17 +83,25 @@ def links(environment: Environment, run: str, arrived: Arrived) -> dict[str, str
     if photo:
         found["photo trace"] = _page(f"{jaeger}/trace/{photo.trace_id}", f"{jaeger}/api/traces/{photo.trace_id}")
         if grafana:
-            found["in Explore"] = _explore(
-                grafana, photo, "tempo" if "TELEMETRY_TEMPO_URL" in environment else "jaeger"
-            )
+            found["in Explore"] = explore_trace(grafana, photo, tempo="TELEMETRY_TEMPO_URL" in environment)
     if event:
         found["error"] = f"{environment['TELEMETRY_SENTRY_URL']}/issues/issue/{event.issue_id}/event/{event.id}/"
     query = quote(f'sum by (instance) (http_requests_total{{instance=~"demo-{run}-.*"}})')
     found["Prometheus"] = _page(f"{prometheus}/query?g0.expr={query}", f"{prometheus}/api/v1/query?query={query}")
     found["Jaeger"] = _page(f"{jaeger}/search", f"{jaeger}/api/services")
     if grafana:
-        found["Grafana"] = f"{grafana}/dashboards"
+        moment = photo.spans[0].start if photo else time.time()
+        requests = to_explore.metrics(CATALOG["http.requests"].query)
+        found["metrics"] = to_explore.explore(grafana, requests, source="prometheus", at=moment)
+        found["dashboards"] = f"{grafana}/d/main_dashboard"
     return found
+
+
+def explore_trace(grafana: str, trace: Trace, *, tempo: bool) -> str:
+    """Return the address of a trace in Explore."""
+    source: Literal["tempo", "jaeger"] = "tempo" if tempo else "jaeger"
+    query = to_explore.trace(trace.trace_id, source)
+    return to_explore.explore(grafana, query, source=source, at=trace.spans[0].start)
 
 
 def _page(page: str, api: str) -> str:
@@ -100,18 +111,3 @@ def _page(page: str, api: str) -> str:
     except httpx.HTTPError:
         return api
     return page if answer.is_success and "<script" in answer.text else api
-
-
-def _explore(grafana: str, trace: Trace, source: str) -> str:
-    middle = trace.spans[0].start
-    query = {"refId": "A", "datasource": {"type": source, "uid": source}, "query": trace.trace_id}
-    pane = {
-        "datasource": source,
-        "queries": [query | ({"queryType": "traceql"} if source == "tempo" else {})],
-        "range": {"from": _milliseconds(middle - AROUND_SECONDS), "to": _milliseconds(middle + AROUND_SECONDS)},
-    }
-    return f"{grafana}/explore?schemaVersion=1&orgId=1&panes={quote(json.dumps({'a': pane}, separators=(',', ':')))}"
-
-
-def _milliseconds(seconds: float) -> str:
-    return str(int(seconds * 1000))

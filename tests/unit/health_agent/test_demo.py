@@ -84,8 +84,9 @@ def test_a_result_says_what_differs() -> None:
     ]
 
 
-def test_explore_opens_the_trace_with_an_absolute_time_range() -> None:
-    found = urlsplit(summary._explore("http://grafana", Trace("abc", (span("x"),)), "tempo"))
+@pytest.mark.parametrize("tempo", [True, False])
+def test_the_photos_trace_opens_in_the_trace_store_that_runs(tempo: bool) -> None:
+    found = urlsplit(summary.explore_trace("http://grafana", Trace("abc", (span("x"),)), tempo=tempo))
     pane = json.loads(parse_qs(found.query)["panes"][0])["a"]
     assert pane["queries"][0]["query"] == "abc"
-    assert pane["range"] == {"from": "-600000", "to": "600000"}
+    assert pane["datasource"] == ("tempo" if tempo else "jaeger")
