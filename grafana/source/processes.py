@@ -1,0 +1,32 @@
+"""The processes themselves: panels that the dashboards of bot and API share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from grafana.source.links import to_runbook
+from grafana.source.panels import About, Ask, Look, lines
+from grafana.source.promql import Queries
+from telemetry import catalog
+
+if TYPE_CHECKING:
+    from grafana_foundation_sdk.models.dashboard import Panel
+
+__all__ = ["processes"]
+
+ASK = Queries()
+
+
+def processes() -> tuple[tuple[int, Panel], ...]:
+    """Processor time and memory of each process, for the end of a dashboard's last row."""
+    links = (to_runbook("High latency"),)
+    cpu = lines(
+        About("Processor", "Share of one processor core that each process uses. At 1 it cannot do more.",
+              "No process reports.", links),
+        Ask(ASK.rate(catalog.PROCESS_CPU_TIME, "instance"), "{{instance}}"), look=Look("percentunit"),
+    )  # fmt: skip
+    memory = lines(
+        About("Memory", "Memory each process holds. A line that only climbs is a leak.", "No process reports.", links),
+        Ask(ASK.now(catalog.PROCESS_MEMORY_USAGE, "max", "instance"), "{{instance}}"), look=Look("bytes"),
+    )  # fmt: skip
+    return (12, cpu), (12, memory)
