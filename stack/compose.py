@@ -59,7 +59,9 @@ def environment(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str
     return {
         **os.environ,
         **{name: str(port) for name, port in settings.ports.items()},
-        **{name: settings.options[name] for name in ("COLLECTOR_MEMORY_MIB", "COLLECTOR_SPIKE_MIB")},
+        **{
+            name: settings.options[name] for name in ("COLLECTOR_MEMORY_MIB", "COLLECTOR_SPIKE_MIB", "SENTRY_EVENT_URL")
+        },
         **secrets,
     }
 

@@ -46,6 +46,7 @@ OPTIONS = {
     "GRAFANA_BIN": "",
     "GRAFANA_HOME": "",
     "GRAFANA_ADMIN_PASSWORD": "",
+    "SENTRY_EVENT_URL": "",
     "COLLECTOR_MEMORY_MIB": "400",
     "COLLECTOR_SPIKE_MIB": "80",
 }

@@ -117,8 +117,9 @@ def _grafana_environment(settings: Settings, binary: str, password: str) -> dict
         "GRAFANA_HOME": settings.options["GRAFANA_HOME"] or "/usr/share/grafana",
         "PROMETHEUS_URL": settings.url("PROMETHEUS_PORT"),
         "JAEGER_URL": settings.url("JAEGER_PORT"),
-        "TEMPO_URL": settings.url("TEMPO_PORT"),
+        "SENTRY_EVENT_URL": settings.options["SENTRY_EVENT_URL"] or f"{settings.url('BUGSINK_PORT')}/issues/event/",
         "DASHBOARDS_DIR": str(settings.root / "grafana" / "dashboards"),
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(settings.root / "grafana/dashboards/main_dashboard.json"),
         "GF_SERVER_HTTP_ADDR": "127.0.0.1",
         "GF_SERVER_HTTP_PORT": str(settings.ports["GRAFANA_PORT"]),
         "GF_SECURITY_ADMIN_PASSWORD": password,
@@ -138,7 +139,7 @@ def _fingerprint(settings: Settings, environment: Mapping[str, str]) -> str:
     digest = hashlib.sha256(json.dumps(dict(environment), sort_keys=True).encode())
     folders = ("collector", "grafana/provisioning")
     files = [path for folder in folders for path in (settings.root / folder).rglob("*") if path.is_file()]
-    for path in sorted([*files, native.recipe_file(settings)]):
+    for path in sorted([*files, settings.root / "grafana" / "tempo.yaml", native.recipe_file(settings)]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
