@@ -99,7 +99,7 @@ POOL_STATE = Label("state", ("available", "in_use"))
 SERVICE = Label("service", limit=20)
 COMMAND = Label("command", limit=50)
 HANDLER = Label("handler", limit=50)
-JOB = Label("job", limit=50)
+JOB = Label("job_name", limit=50)
 WORK_KIND = Label("kind", ("handler", "job", "agent"))
 WORK_NAME = Label("name", limit=50)
 API_METHOD = Label("method", limit=100)
@@ -145,7 +145,7 @@ TELEGRAM_HANDLER_ERRORS = register(Metric(
 TELEGRAM_JOBS = register(Metric(
     "telegram.jobs", "counter", "{job}", "Runs of the job queue's jobs, by the function they call.",
     labels=(JOB, ENDING),
-    query="sum by (job, status) (rate(telegram_jobs_total[5m]))",
+    query="sum by (job_name, status) (rate(telegram_jobs_total[5m]))",
 ))  # fmt: skip
 TELEGRAM_API_CALLS = register(Metric(
     "telegram.api.calls", "counter", "{call}", "Calls of the Bot API, by its method.",

@@ -116,7 +116,7 @@ def _wrap_job(run: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
         if application not in _applications:
             return await run(job, application)
         name = _updates.function_name(job.callback)
-        work = JobWork(_root(f"telegram.job.{name}", {"messaging.system": "telegram"}), {"job": name})
+        work = JobWork(_root(f"telegram.job.{name}", {"messaging.system": "telegram"}), {"job_name": name})
         return await _run(work, lambda: _tracked(name, run(job, application)), None)
 
     return run_observed

@@ -71,7 +71,9 @@ def test_the_sums_in_prometheus_are_what_the_generator_sent(pipeline: Pipeline, 
     sent = {entry["what"]: entry["sent"] for entry in demo["rows"]}
     ask = pipeline.prometheus.scalar
     assert ask(f"sum(http_requests_total{selector(demo)})") == sent["HTTP requests"]
-    assert ask(f"sum(http_request_duration_seconds_count{selector(demo)})") == sent["HTTP requests"]
+    streams = ask(f"sum(http_stream_duration_seconds_count{selector(demo)})")
+    assert streams > 0
+    assert ask(f"sum(http_request_duration_seconds_count{selector(demo)})") + streams == sent["HTTP requests"]
     assert ask(f"sum(telegram_messages_total{selector(demo)})") == sent["Telegram updates"]
     assert ask(f"sum(telegram_message_duration_seconds_count{selector(demo)})") == sent["Telegram updates"]
 
@@ -108,6 +110,15 @@ def test_every_update_and_request_has_a_trace_of_its_own(pipeline: Pipeline, dem
         assert all(len(found) == 1 for found in roots)
         if instance == "bot":
             assert len(traces) == sent[what]
+
+
+def test_the_turns_of_a_chat_are_found_by_one_query(pipeline: Pipeline, demo: dict[str, Any], photo: Trace) -> None:
+    (conversation,) = {span.attributes["gen_ai.conversation.id"] for span in photo.spans}
+    tags = {"gen_ai.conversation.id": conversation, "service.instance.id": demo["instances"]["bot"]}
+    turns = pipeline.jaeger.search("health-agent", operation="telegram.update", tags=tags, limit=200)
+    assert len(turns) >= 3
+    assert {span.attributes["gen_ai.conversation.id"] for turn in turns for span in turn.spans} == {conversation}
+    assert len({turn.named("telegram.update")[0].attributes["user.id"] for turn in turns}) == 1
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import asyncio
 import os
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -195,3 +195,27 @@ async def test_a_stream_is_counted_once_with_what_had_come(recorded: Recorded, w
     assert names.count("invoke_agent coach") == 1
     assert sum(recorded.metrics()["agent.response.duration"].values()) == 1
     assert recorded.metrics()["agent.time.to.first.token"] == {(KNOWN,): 1}
+
+
+async def test_a_generator_closed_from_another_task_leaves_no_span_open_and_no_error(
+    recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = Agent(FunctionModel(stream_function=pieces, model_name=KNOWN), name="coach")
+
+    async def words() -> AsyncGenerator[str, None]:
+        async with agent.run_stream("go") as result:
+            async for word in result.stream_text(delta=True, debounce_by=None):
+                yield word
+
+    async def close() -> None:
+        with suppress(ValueError):  # pydantic-ai's own variable: the same without any telemetry
+            await generator.aclose()
+
+    generator = words()
+    with telemetry.instrument_pydantic_ai():
+        await asyncio.create_task(generator.asend(None))
+        await asyncio.create_task(close())
+    assert [span.name for span in recorded.spans] == [f"chat {KNOWN}", "invoke_agent coach"]
+    assert recorded.metrics()["agent.token.usage"][KNOWN, "other", "output"] > 0
+    assert sum(recorded.series()["work.in.flight"].values()) == 0
+    assert caplog.records == []

@@ -41,6 +41,11 @@ def test_every_label_is_bounded_and_every_example_query_names_its_metric(metric:
     assert metric.prometheus in metric.query
 
 
+@pytest.mark.parametrize("metric", CATALOG.values(), ids=CATALOG)
+def test_no_label_is_one_that_prometheus_sets_itself(metric: Metric) -> None:
+    assert not {label.name for label in metric.labels} & {"job", "instance", "service_name", "le", "quantile"}
+
+
 def test_a_name_that_is_taken_fails_at_once() -> None:
     with pytest.raises(ValueError, match=r"http\.requests is in the catalog already"):
         register(Metric("http.requests", "counter", "1", "again", query=""))

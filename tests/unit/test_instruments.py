@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
 from telemetry import _guard, catalog
 from telemetry.instruments import Instruments
@@ -67,3 +68,30 @@ def test_a_missing_label_is_our_mistake_and_not_the_applications(
 
 def test_without_a_meter_nothing_is_recorded_and_nothing_fails() -> None:
     Instruments().add(catalog.FOOD_PHOTOS, 1, {"confidence_level": "high"})
+
+
+HISTOGRAMS = {name: metric for name, metric in catalog.CATALOG.items() if metric.kind == "histogram"}
+
+
+@pytest.mark.parametrize("metric", HISTOGRAMS.values(), ids=HISTOGRAMS)
+def test_a_percentile_read_from_the_buckets_is_right_within_a_tenth(recorded: Recorded, metric: catalog.Metric) -> None:
+    top = metric.buckets[-1]
+    labels = {label.name: label.values[0] if label.values else "x" for label in metric.labels}
+    for number in range(2000):
+        recorded.runtime.instruments.record(metric, top * number / 2000, labels)
+    assert p95(recorded, metric.name) == pytest.approx(0.95 * top, rel=0.1)
+
+
+def p95(recorded: Recorded, name: str) -> float:
+    """Read a percentile as Prometheus does: the bucket it is in, and linearly within that."""
+    data = recorded._reader.get_metrics_data()
+    assert data is not None
+    metrics = [m for r in data.resource_metrics for scope in r.scope_metrics for m in scope.metrics if m.name == name]
+    (point,) = [point for metric in metrics for point in metric.data.data_points]
+    assert isinstance(point, HistogramDataPoint)
+    rank, below, lower = 0.95 * point.count, 0, 0.0
+    for count, bound in zip(point.bucket_counts, point.explicit_bounds, strict=False):
+        if below + count >= rank:
+            return lower + (bound - lower) * (rank - below) / count
+        below, lower = below + count, bound
+    raise AssertionError
