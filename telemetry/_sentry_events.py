@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, Literal
 
-from telemetry import _error_marks, redaction
+from telemetry import _error_marks, links, redaction
 from telemetry._error_marks import Captured
 from telemetry._error_window import causes
 from telemetry._guard import Guard
@@ -18,10 +19,12 @@ from telemetry._users import current_user
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from telemetry.settings import Settings
+
     Event = dict[str, Any]
     Hint = Mapping[str, Any]
 
-__all__ = ["before_breadcrumb", "before_send", "is_fault", "reduced"]
+__all__ = ["before_breadcrumb", "before_send", "is_fault", "link_to_explore", "reduced"]
 
 _SERVER_ERROR = 500
 _NO_FAULTS = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
@@ -49,6 +52,16 @@ def before_send(event: Event, hint: Hint) -> Event | None:
     with _cleaning:
         return redaction.clean(event)  # type: ignore[no-any-return]
     return reduced(event)
+
+
+def link_to_explore(event: Event, settings: Settings) -> Event:
+    """Add the address of the event's trace in Grafana's Explore, where the settings know Grafana."""
+    trace_id = event.get("contexts", {}).get("trace", {}).get("trace_id")
+    if settings.grafana_url and trace_id:
+        source: Literal["tempo", "jaeger"] = "tempo" if settings.tempo_url else "jaeger"
+        url = links.explore(settings.grafana_url, links.trace(trace_id, source), source=source, at=time.time())
+        event["contexts"]["explore"] = {"url": url}
+    return event
 
 
 def before_breadcrumb(crumb: Event, _hint: Hint) -> Event | None:

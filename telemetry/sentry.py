@@ -19,7 +19,7 @@ from telemetry._error_marks import Captured
 from telemetry._error_window import ErrorWindow, kind_of
 from telemetry._extras import require
 from telemetry._guard import Guard
-from telemetry._sentry_events import before_breadcrumb, before_send, is_fault
+from telemetry._sentry_events import before_breadcrumb, before_send, is_fault, link_to_explore
 from telemetry.sampling import sentry_keeps
 from telemetry.settings import Settings
 
@@ -198,6 +198,10 @@ def _options(settings: Settings) -> dict[str, Any]:
 
     from telemetry._sentry_transport import ErrorsApart  # noqa: PLC0415
 
+    def prepare(event: dict[str, Any], hint: Mapping[str, Any]) -> dict[str, Any] | None:
+        found = before_send(event, hint)
+        return None if found is None else link_to_explore(found, settings)
+
     return {
         "dsn": settings.sentry_dsn,
         "transport": ErrorsApart,
@@ -211,7 +215,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "integrations": [OTLPIntegration(setup_otlp_traces_exporter=False, setup_propagator=False)],
         "include_local_variables": False,
         "max_request_body_size": "never",
-        "before_send": before_send,
+        "before_send": prepare,
         "before_breadcrumb": before_breadcrumb,
     } | (_transactions(settings) if settings.sentry_link == PROCESSOR else {})
 

@@ -279,6 +279,10 @@ class Settings:
         "TELEMETRY_TEMPO_URL", default="", parse=_parse.endpoint,
         accepts="an address", meaning="Where doctor reads traces, where Tempo runs.",
     )  # fmt: skip
+    grafana_url: str = _variable(
+        "TELEMETRY_GRAFANA_URL", default="", parse=_parse.endpoint,
+        accepts="an address", meaning="Grafana, for the link into Explore on each error.",
+    )  # fmt: skip
     sentry_url: str = _variable(
         "TELEMETRY_SENTRY_URL", default="", parse=_parse.endpoint,
         accepts="an address", meaning="Where doctor and the demo read errors.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from fastapi import HTTPException
@@ -13,7 +14,8 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 import telemetry
 from telemetry import _error_marks, _guard, redaction
 from telemetry._error_marks import Captured
-from telemetry._sentry_events import before_breadcrumb, before_send, is_fault
+from telemetry._sentry_events import before_breadcrumb, before_send, is_fault, link_to_explore
+from telemetry.settings import Settings
 
 
 class NotFoundError(HTTPException):
@@ -146,3 +148,19 @@ def test_a_breadcrumb_that_cannot_be_cleaned_is_dropped(monkeypatch: pytest.Monk
     monkeypatch.setattr(redaction, "clean", fail_to_clean)
     monkeypatch.setattr(_guard, "failures", {"clean what goes to Sentry": 1})
     assert before_breadcrumb({"message": SECRET}, {}) is None
+
+
+@pytest.mark.parametrize(("tempo", "source"), [("http://tempo", "tempo"), ("", "jaeger")])
+def test_an_event_links_to_its_trace_in_explore(tempo: str, source: str) -> None:
+    event: dict[str, Any] = {"contexts": {"trace": {"trace_id": "a" * 32}}}
+    found = link_to_explore(event, Settings(grafana_url="http://grafana", tempo_url=tempo))
+    url = found["contexts"]["explore"]["url"]
+    pane = json.loads(parse_qs(urlsplit(url).query)["panes"][0])["a"]
+    assert url.startswith("http://grafana/explore?")
+    assert (pane["datasource"], pane["queries"][0]["query"]) == (source, "a" * 32)
+
+
+@pytest.mark.parametrize("grafana", ["", "http://grafana"])
+def test_an_event_without_a_trace_or_a_grafana_has_no_link(grafana: str) -> None:
+    trace = {} if grafana else {"trace_id": "a" * 32}
+    assert "explore" not in link_to_explore({"contexts": {"trace": trace}}, Settings(grafana_url=grafana))["contexts"]
