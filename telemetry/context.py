@@ -114,11 +114,13 @@ def capture_error(error: BaseException, *, handled: bool = True) -> str | None:
     `sentry.suppressed` on the span tells that this event is that of an earlier error of the same kind. Outside a trace
     the error begins one, so that what Sentry shows can be opened.
     """
-    if _error_marks.is_captured(error) and not trace.get_current_span().is_recording():
-        event = _error_marks.captured(error)
-        return event.event_id if event else None
-    with _in_a_trace():
-        return _capture(error, handled=handled)
+    with _describing:
+        if _error_marks.is_captured(error) and not trace.get_current_span().is_recording():
+            event = _error_marks.captured(error)
+            return event.event_id if event else None
+        with _in_a_trace():
+            return _capture(error, handled=handled)
+    return None
 
 
 @contextmanager
@@ -133,17 +135,15 @@ def _in_a_trace() -> Iterator[None]:
 
 
 def _capture(error: BaseException, *, handled: bool) -> str | None:
-    with _describing:
-        event = current().sentry.report(error, handled=handled)
-        span, entry = trace.get_current_span(), current_entry.get()
-        if entry is not None:
-            entry.report(type(error).__name__)
-        if event is not None:
-            _link(event, type(error).__name__)
-        if span.is_recording():
-            _describe_error(span, error, event)
-        return event.event_id if event else None
-    return None
+    event = current().sentry.report(error, handled=handled)
+    span, entry = trace.get_current_span(), current_entry.get()
+    if entry is not None:
+        entry.report(type(error).__name__)
+    if event is not None:
+        _link(event, type(error).__name__)
+    if span.is_recording():
+        _describe_error(span, error, event)
+    return event.event_id if event else None
 
 
 def report_unhandled(error: BaseException) -> None:

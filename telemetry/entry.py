@@ -119,9 +119,9 @@ class Entry:
         if self.sampled:
             if self._owned and self._error is not None:
                 self.root.set_status(trace.StatusCode.ERROR, self._error)
-            return trace.use_span(self.root, end_on_exit=self._owned)
+            return trace.use_span(self.root, end_on_exit=self._owned, record_exception=False)
         if self.runtime.tracing and (slow or self._error or self._reported):
-            return trace.use_span(self._late_root(describe()), end_on_exit=True)
+            return trace.use_span(self._late_root(describe()), end_on_exit=True, record_exception=False)
         return contextlib.nullcontext()
 
     def _late_root(self, root: Root) -> trace.Span:

@@ -48,7 +48,8 @@ _SEEN = "telemetry.request"
 _NATIVE = "fastapi.telemetry"
 """FastAPI records nothing itself where the scope has this key; a mounted application asks anew, and would."""
 
-_naming, _reporting = Guard("name a request's span"), Guard("report a request's error")
+_believing, _naming = Guard("read who calls"), Guard("name a request's span")
+_reporting = Guard("report a request's error")
 
 
 def instrument_fastapi(app: FastAPI) -> Handle:
@@ -174,10 +175,10 @@ class ErrorLayer:
 
 
 def _caller_of(scope: Scope) -> trace.SpanContext | None:
-    address = (scope.get("client") or (None,))[0]
-    return caller_of(
-        address, lambda: {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    )
+    with _believing:
+        address = (scope.get("client") or (None,))[0]
+        return caller_of(address, lambda: {str(k, "latin-1"): str(v, "latin-1") for k, v in scope["headers"]})
+    return None
 
 
 def _report(error: Exception) -> None:
