@@ -67,7 +67,7 @@ TRAFFIC = Row("What users send", 8, (
     (16, lines(
         About("Scheduled jobs", "Runs of jobs such as reminders a minute, by how they ended.", "No job ran.", FAILED),
         Ask(ASK.per_minute(catalog.TELEGRAM_JOBS, "job_name, status"), "{{job_name}} {{status}}"),
-        look=Look("suffix:/min", colours=OUTCOMES),
+        look=Look("suffix:/min"),
     )),
 ))  # fmt: skip
 
