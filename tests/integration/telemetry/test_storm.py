@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -33,8 +34,14 @@ def run_storm(dsn: str, mode: str) -> dict[str, Any]:  # noqa: F811 - the fixtur
 
 
 @pytest.mark.parametrize("mode", ["concurrent", "one by one"])
-def test_a_storm_of_updates_is_accounted_for(dsn: str, mode: str) -> None:  # noqa: F811 - the fixture
+def test_a_storm_of_updates_is_accounted_for(
+    dsn: str,  # noqa: F811 - the fixture
+    mode: str,
+    record_property: Callable[[str, object], None],
+) -> None:
     found = run_storm(dsn, mode)
+    record_property("MiB at half, at the end", found["memory_mib"])
+    record_property("updates by ending", found["endings"])
     endings = found["endings"]
     sent, counted = found["updates"]
     assert counted == sent
