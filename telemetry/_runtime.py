@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
+from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
 
 from telemetry import sampling
@@ -16,7 +20,10 @@ from telemetry.instruments import Instruments
 from telemetry.sentry import Sentry
 from telemetry.settings import Settings
 
-__all__ = ["Runtime", "current", "install"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Runtime", "current", "install", "only_here"]
 
 NAME = "telemetry"
 
@@ -32,6 +39,7 @@ class Runtime:
     sentry: Sentry = field(default_factory=Sentry)
     in_flight: InFlight = field(default_factory=InFlight)
     logs: Handle = field(default_factory=Handle)
+    ids: IdGenerator = field(default_factory=RandomIdGenerator)
 
     @cached_property
     def tracer(self) -> Tracer:
@@ -69,14 +77,25 @@ class Runtime:
 
 
 _current = Runtime()
+_own: ContextVar[Runtime | None] = ContextVar("telemetry_runtime", default=None)
 
 
 def current() -> Runtime:
     """Return the set-up in force."""
-    return _current
+    return _own.get() or _current
 
 
 def install(runtime: Runtime) -> None:
     """Put a set-up in force."""
     global _current  # noqa: PLW0603 - the one place where a set-up is replaced
     _current = runtime
+
+
+@contextmanager
+def only_here(runtime: Runtime) -> Iterator[None]:
+    """Put a set-up in force for the running task or thread, until the block is left."""
+    token = _own.set(runtime)
+    try:
+        yield
+    finally:
+        _own.reset(token)

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
 from telemetry._runtime import current
 from telemetry.sampling import Choice, choice
@@ -35,8 +34,6 @@ __all__ = ["Entry", "Root", "current_entry", "describe", "root_span", "stand_in"
 
 REASON = "sampling.reason"
 """On a root span that is recorded without the rest of its trace: `error` or `slow`."""
-
-_ids = RandomIdGenerator()
 
 
 @dataclass(frozen=True)
@@ -61,11 +58,11 @@ class Entry:
         """Decide; `caller` is the span of a trusted one."""
         self.runtime = current()
         self.caller = caller
-        trace_id = caller.trace_id if caller else _ids.generate_trace_id()
+        trace_id = caller.trace_id if caller else self.runtime.ids.generate_trace_id()
         self.sampled = self.runtime.tracing and (
             caller.trace_flags.sampled if caller else self.runtime.keeps_trace(trace_id)
         )
-        self._identity = trace.SpanContext(trace_id, _ids.generate_span_id(), is_remote=False)
+        self._identity = trace.SpanContext(trace_id, self.runtime.ids.generate_span_id(), is_remote=False)
         self.root: trace.Span = trace.INVALID_SPAN if self.sampled else trace.NonRecordingSpan(self._identity)
         self._started_at = time.time_ns()
         self._facts: dict[str, AttributeValue] = {}

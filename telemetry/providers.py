@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.util.types import AttributeValue
 
     from telemetry.settings import Settings
@@ -87,10 +88,10 @@ def resource(settings: Settings) -> Resource:
     return Resource.create({**ours, **OTELResourceDetector().detect().attributes})
 
 
-def tracer_provider(settings: Settings, resource: Resource) -> TracerProvider:
-    """Record the sampled traces and send them in batches from a thread of the SDK."""
+def tracer_provider(settings: Settings, resource: Resource, ids: IdGenerator | None = None) -> TracerProvider:
+    """Record the sampled traces and send them in batches from a thread of the SDK; `ids` replaces random ids."""
     provider = TracerProvider(
-        sampler=sampler(settings), resource=resource, id_generator=ChosenIds(), shutdown_on_exit=False
+        sampler=sampler(settings), resource=resource, id_generator=ChosenIds(ids), shutdown_on_exit=False
     )
     provider.add_span_processor(ConversationProcessor())
     provider.add_span_processor(UserProcessor())

@@ -12,7 +12,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, TraceIdRatioBased
 
 if TYPE_CHECKING:
@@ -37,14 +37,18 @@ class Choice:
 choice: ContextVar[Choice | None] = ContextVar("telemetry_choice", default=None)
 
 
-class ChosenIds(RandomIdGenerator):
-    """Gives the chosen ids, once, else random ones."""
+class ChosenIds(IdGenerator):
+    """Gives the chosen ids, once, else those of another generator: random ones."""
+
+    def __init__(self, rest: IdGenerator | None = None) -> None:
+        """Leave to `rest` what is not chosen."""
+        self._rest = rest or RandomIdGenerator()
 
     def generate_trace_id(self) -> int:
         """Return the id of a new trace."""
         chosen = choice.get()
         if chosen is None or not chosen.trace_id:
-            return super().generate_trace_id()
+            return self._rest.generate_trace_id()
         found, chosen.trace_id = chosen.trace_id, 0
         return found
 
@@ -52,7 +56,7 @@ class ChosenIds(RandomIdGenerator):
         """Return the id of a new span."""
         chosen = choice.get()
         if chosen is None or not chosen.span_id:
-            return super().generate_span_id()
+            return self._rest.generate_span_id()
         found, chosen.span_id = chosen.span_id, 0
         return found
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from telemetry.instrumentation._handle import Handle
 
-__all__ = ["Sentry"]
+__all__ = ["Sentry", "fields_of"]
 
 PROCESSOR, OTLP = "processor", "otlp"
 _handing_over = Guard("hand an error to Sentry")
@@ -118,7 +118,7 @@ class Sentry:
         if self._sdk is None:
             return None
         with _handing_over:
-            fields = _fields_of(record)
+            fields = fields_of(record)
             error = record.exc_info[1] if record.exc_info else None
             if error is not None:
                 return self.report(error, record=fields)
@@ -185,7 +185,8 @@ class Sentry:
             self._sdk.get_client().close(timeout=timeout)
 
 
-def _fields_of(record: logging.LogRecord) -> dict[str, Any]:
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    """Return an event's fields from a log record."""
     return {
         "level": "fatal" if record.levelno >= logging.CRITICAL else "error",
         "logger": record.name,
