@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install up down status logs clean build demo doctor dashboards panels test test-unit check format lock
+.PHONY: help install up down status logs clean build demo doctor dashboards panels test test-unit check catalog format lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -64,7 +64,11 @@ check: install  ## ruff, strict types, generated files up to date, configuration
 	@$(VENV)/bin/ruff check --quiet
 	@$(VENV)/bin/ruff format --check --quiet
 	@$(VENV)/bin/mypy
+	@$(PY) -m telemetry settings --markdown | diff docs/settings.md - || { echo "docs/settings.md is out of date: make catalog"; exit 1; }
 	@$(PY) -m stack check
+
+catalog: install  ## write the generated documents anew
+	@$(PY) -m telemetry settings --markdown > docs/settings.md
 
 format: install  ## let ruff format and mend what it can
 	@$(VENV)/bin/ruff format --quiet

@@ -5,6 +5,7 @@ telemetry.init()
 telemetry.instrument_fastapi(app)
 """
 
+from telemetry import _first as _first  # before anything imports the propagators
 from telemetry._extras import MissingExtraError
 from telemetry.context import add_breadcrumb, record_error, set_tag, set_user_context, user_context
 from telemetry.conversation import feedback_data, record_feedback, set_conversation

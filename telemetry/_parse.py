@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from importlib.metadata import entry_points as installed
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
@@ -9,17 +12,27 @@ __all__ = [
     "Network",
     "address",
     "boolean",
+    "boolean_word",
+    "count",
     "dsn",
     "endpoint",
+    "entry_point",
+    "entry_points",
+    "file",
+    "grpc_codes",
+    "headers",
     "host_table",
     "hosts",
     "name",
     "networks",
     "one_of",
+    "pairs",
     "patterns",
     "positive",
     "ratio",
     "secret",
+    "signal_endpoint",
+    "size",
     "words",
 ]
 
@@ -28,6 +41,12 @@ Network = IPv4Network | IPv6Network
 _BOOLEANS = {
     "true": True, "1": True, "yes": True, "on": True,
     "false": False, "0": False, "no": False, "off": False,
+}  # fmt: skip
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_GRPC_CODES = {
+    "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+    "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
+    "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
 }  # fmt: skip
 _SIGNAL_PATHS = ("/v1/traces", "/v1/metrics", "/v1/logs")
 
@@ -38,6 +57,13 @@ def boolean(text: str) -> bool:
         return _BOOLEANS[text.lower()]
     except KeyError:
         raise ValueError(text) from None
+
+
+def boolean_word(text: str) -> bool:
+    """Read a switch as the SDK does, which knows no other words."""
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
 
 
 def ratio(text: str) -> float:
@@ -54,6 +80,78 @@ def positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise ValueError(text)
     return value
+
+
+def count(text: str) -> int:
+    """Read a whole number from 0."""
+    value = int(text)
+    if value < 0:
+        raise ValueError(text)
+    return value
+
+
+def size(text: str) -> int:
+    """Read a whole number above 0."""
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+def file(text: str) -> str:
+    """Read the path of a file that can be read."""
+    if not os.access(text, os.R_OK) or not os.path.isfile(text):  # noqa: PTH113 - a path is a text here
+        raise ValueError(text)
+    return text
+
+
+def pairs(text: str) -> dict[str, str]:
+    """Read a list of `NAME=VALUE`."""
+    table = dict(item.split("=", 1) for item in _items(text))
+    if not all(name.strip() for name in table):
+        raise ValueError(text)
+    return table
+
+
+def headers(text: str) -> dict[str, str]:
+    """Read a list of headers, `NAME=VALUE`, as the SDK reads them."""
+    table = pairs(text)
+    if not all(_HEADER_NAME.fullmatch(name.strip()) for name in table):
+        raise ValueError(text)
+    return table
+
+
+def grpc_codes(text: str) -> tuple[str, ...]:
+    """Read a list of gRPC's status names."""
+    names = tuple(_items(text.upper()))
+    if not set(names) <= _GRPC_CODES:
+        raise ValueError(text)
+    return names
+
+
+class entry_points:  # noqa: N801 - used like the functions beside it
+    """Read a list of names that installed packages have registered in a group; a plain word may be allowed too."""
+
+    def __init__(self, group: str, *words: str) -> None:
+        """Accept what is registered in `group`, and `words`."""
+        self._group, self._words = group, words
+
+    def __call__(self, text: str) -> tuple[str, ...]:
+        """Return the names."""
+        names = tuple(_items(text))
+        if not all(name in self._words or installed(group=self._group, name=name) for name in names):
+            raise ValueError(text)
+        return names
+
+
+class entry_point(entry_points):  # noqa: N801 - as above
+    """Read one such name."""
+
+    def __call__(self, text: str) -> tuple[str, ...]:
+        """Return the name."""
+        if "," in text:
+            raise ValueError(text)
+        return super().__call__(text)
 
 
 def name(text: str) -> str:
@@ -88,6 +186,15 @@ def endpoint(text: str) -> str:
         raise ValueError(text)
     _ = parts.port  # raises ValueError outside 0..65535
     return text.rstrip("/")
+
+
+def signal_endpoint(text: str) -> str:
+    """Read the address of one signal's receiver, its path included: it is used as it stands."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(text)
+    _ = parts.port  # raises ValueError outside 0..65535
+    return text
 
 
 def address(endpoint: str) -> tuple[str, int]:
@@ -134,7 +241,13 @@ def networks(text: str) -> tuple[Network, ...]:
 
 def patterns(text: str) -> tuple[str, ...]:
     """Read a list of regular expressions."""
-    return tuple(_items(text))
+    found = tuple(_items(text))
+    try:
+        for pattern in found:
+            re.compile(pattern)
+    except re.error:
+        raise ValueError(text) from None
+    return found
 
 
 def _items(text: str) -> list[str]:

@@ -16,6 +16,9 @@ __all__ = ["CATALOG", "Label", "Metric", "register"]
 
 Kind = Literal["counter", "histogram", "gauge", "updowncounter"]
 
+OTHER = "other"
+"""What a label holds past its bounds."""
+
 _SUFFIXES = {"s": "_seconds", "By": "_bytes"}
 
 
@@ -30,7 +33,7 @@ class Label:
     @property
     def bound(self) -> int:
         """The most values this label can have in one process."""
-        return len(self.values) or self.limit + 1
+        return len(self.values) + (OTHER not in self.values) if self.values else self.limit + 1
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,6 @@ def register(metric: Metric) -> Metric:
     CATALOG[metric.name] = metric
     return metric
 
-
-OTHER = "other"
-"""What a label holds past its bounds."""
 
 METHOD = Label("method", ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"))
 ENDPOINT = Label("endpoint", limit=100)

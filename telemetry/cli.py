@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from telemetry._extras import MissingExtraError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_COMMANDS = {
+_CHECKS = {
     "doctor": "send a span, a metric and an error and find each again",
     "sentry-test": "let each kind of error happen once and tell what became of it in Sentry",
 }
@@ -23,22 +24,44 @@ _COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="telemetry", description="Look after the telemetry of this application.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, what in _COMMANDS.items():
-        command = commands.add_parser(name, help=what)
-        command.add_argument("--wait", type=float, default=20.0, metavar="SECONDS", help="how long to look (20)")
+    parser = _parser()
     options = parser.parse_args(arguments)
+    if options.command in ("settings", "catalog"):
+        sys.stdout.write(_text(options))
+        return 0
     try:
-        return _command(options.command)(wait_seconds=options.wait).run()
+        return _check(options.command)(wait_seconds=options.wait).run()
     except MissingExtraError as error:
         parser.exit(1, f"{error}\n")
 
 
-def _command(name: str) -> type[Doctor | SentryTest]:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="telemetry", description="Look after the telemetry of this application.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in _CHECKS.items():
+        command = commands.add_parser(name, help=what)
+        command.add_argument("--wait", type=float, default=20.0, metavar="SECONDS", help="how long to look (20)")
+    settings = commands.add_parser("settings", help="every environment variable, and what is in force")
+    settings.add_argument("--markdown", action="store_true", help="the table of the documents instead")
+    catalog = commands.add_parser("catalog", help="every metric, with labels, kind, unit and bound of series")
+    catalog.add_argument("--json", action="store_true", help="for programs")
+    return parser
+
+
+def _text(options: argparse.Namespace) -> str:
+    if options.command == "settings":
+        from telemetry import settings_table  # noqa: PLC0415 - the others need not load it
+
+        return settings_table.markdown() if options.markdown else settings_table.plain()
+    from telemetry import catalog_table  # noqa: PLC0415
+
+    return catalog_table.as_json() if options.json else catalog_table.plain()
+
+
+def _check(name: str) -> type[Doctor | SentryTest]:
     """Load the one that is asked for."""
     if name == "doctor":
-        from telemetry.doctor import Doctor  # noqa: PLC0415 - the others need not load it
+        from telemetry.doctor import Doctor  # noqa: PLC0415
 
         return Doctor
     from telemetry.sentry_test import SentryTest  # noqa: PLC0415

@@ -15,7 +15,7 @@ from opentelemetry.propagate import set_global_textmap
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
-from telemetry import _guard, _runtime, providers
+from telemetry import _guard, _runtime, providers, standard
 from telemetry._parse import address
 from telemetry.context import report_logged, report_unhandled
 from telemetry.instruments import Instruments
@@ -112,19 +112,24 @@ def get_meter() -> Meter:
 def _settings(*, strict: bool) -> Settings:
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
     settings, errors = Settings.read()
+    errors += standard.wrong(os.environ)
     if errors and strict:
         raise errors[0]
     for error in errors:
         _logger.error("%s", error)
+    for line in standard.ignored(os.environ):
+        _logger.warning("%s", line)
     return settings
 
 
 def _build(settings: Settings) -> _runtime.Runtime:
-    resource = providers.resource(settings)
+    with standard.only_right():
+        resource = providers.resource(settings)
     sentry = Sentry.start(settings)
     sentry.watch_unhandled(report_unhandled, report_logged)
     set_global_textmap(TrustedPropagator())
-    tracing, meters = _tracing(settings, resource, sentry), _metering(settings, resource)
+    with standard.only_right():
+        tracing, meters = _tracing(settings, resource, sentry), _metering(settings, resource)
     instruments = Instruments(meters.get_meter(_runtime.NAME))
     observe_process(instruments)
     logs = correlate_logs(settings.service_name)

@@ -125,44 +125,35 @@ def _views() -> list[View]:
 
 
 def span_exporter(settings: Settings) -> SpanExporter:
-    """Return what sends spans by the settings' protocol to their endpoint."""
-    if settings.otlp_protocol == "grpc":
+    """Return what sends spans by their protocol to their endpoint."""
+    endpoint = settings.endpoint("traces")
+    if settings.protocol("traces") == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - slow import
 
-        return OTLPSpanExporter(endpoint=_endpoint(settings, "traces"))
+        return OTLPSpanExporter(endpoint=endpoint)
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
         OTLPSpanExporter as HTTPSpanExporter,
     )
 
-    return HTTPSpanExporter(endpoint=_endpoint(settings, "traces"))
+    return HTTPSpanExporter(endpoint=endpoint)
 
 
 def metric_exporter(settings: Settings) -> MetricExporter:
-    """Return what sends metrics by the settings' protocol to their endpoint."""
-    if settings.otlp_protocol == "grpc":
+    """Return what sends metrics by their protocol to their endpoint."""
+    endpoint = settings.endpoint("metrics")
+    if settings.protocol("metrics") == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (  # noqa: PLC0415 - slow import
             OTLPMetricExporter,
         )
 
-        return OTLPMetricExporter(endpoint=_endpoint(settings, "metrics"), preferred_temporality=_CUMULATIVE)
+        return OTLPMetricExporter(endpoint=endpoint, preferred_temporality=_CUMULATIVE)
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415
         OTLPMetricExporter as HTTPMetricExporter,
     )
 
-    return HTTPMetricExporter(endpoint=_endpoint(settings, "metrics"), preferred_temporality=_CUMULATIVE)
+    return HTTPMetricExporter(endpoint=endpoint, preferred_temporality=_CUMULATIVE)
 
 
 def address_of(settings: Settings, signal: str) -> str:
-    """Return where `traces` or `metrics` go: the signal's own variable wins over the common one."""
-    return _own_endpoint(signal) or settings.otlp_endpoint
-
-
-def _own_endpoint(signal: str) -> str | None:
-    return os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
-
-
-def _endpoint(settings: Settings, signal: str) -> str | None:
-    """Return the address to give the exporter; None where a variable of the signal's own decides."""
-    if _own_endpoint(signal):
-        return None
-    return settings.otlp_endpoint if settings.otlp_protocol == "grpc" else f"{settings.otlp_endpoint}/v1/{signal}"
+    """Return where `traces` or `metrics` go."""
+    return settings.endpoint(signal)

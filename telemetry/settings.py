@@ -9,18 +9,21 @@ holds.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from telemetry import _parse
+from telemetry.redaction import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from telemetry._parse import Network
 
-__all__ = ["SettingError", "Settings", "Variable"]
+__all__ = ["SettingError", "Settings", "Variable", "shown"]
 
+HTTP_ENDPOINT, GRPC_ENDPOINT = "http://localhost:4318", "http://localhost:4317"
 DEFAULT_SERVICES = {
     "api.openai.com": "openai",
     "api.anthropic.com": "anthropic",
@@ -54,6 +57,14 @@ class SettingError(ValueError):
         self.accepts = accepts
         self.using = using
         super().__init__(f"{variable} must be {accepts} (got {got}); using {using!r}.")
+
+
+_USER = re.compile(r"(?<=//)[^/@]*@")
+
+
+def shown(text: str, *, secret: bool = False) -> str:
+    """Return a value as it may stand in an error: quoted, without what could be a password, or not at all."""
+    return "a value that is not printed" if secret else f'"{clean_text(_USER.sub("", text))}"'
 
 
 def _variable(*names: str, default: object, parse: Callable[[str], Any], accepts: str, meaning: str) -> Any:  # noqa: ANN401 - as dataclasses.field
@@ -107,10 +118,10 @@ class Settings:
     )
     otlp_endpoint: str = _variable(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
-        default="http://localhost:4318",
+        default=HTTP_ENDPOINT,
         parse=_parse.endpoint,
         accepts="an address such as http://localhost:4318, without a path like /v1/traces",
-        meaning="The Collector. With protocol grpc its gRPC port (4317).",
+        meaning="The Collector; unset with protocol grpc: http://localhost:4317.",
     )
     otlp_protocol: str = _variable(
         "OTEL_EXPORTER_OTLP_PROTOCOL",
@@ -119,6 +130,24 @@ class Settings:
         accepts="http/protobuf or grpc",
         meaning="How spans and metrics are sent.",
     )
+    traces_endpoint: str | None = _variable(
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", default=None, parse=_parse.signal_endpoint,
+        accepts="an address such as http://localhost:4318/v1/traces, used as it stands",
+        meaning="Where spans go instead.",
+    )  # fmt: skip
+    metrics_endpoint: str | None = _variable(
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", default=None, parse=_parse.signal_endpoint,
+        accepts="an address such as http://localhost:4318/v1/metrics, used as it stands",
+        meaning="Where metrics go instead.",
+    )  # fmt: skip
+    traces_protocol: str | None = _variable(
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", default=None, parse=_parse.one_of("http/protobuf", "grpc"),
+        accepts="http/protobuf or grpc", meaning="How spans are sent instead.",
+    )  # fmt: skip
+    metrics_protocol: str | None = _variable(
+        "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", default=None, parse=_parse.one_of("http/protobuf", "grpc"),
+        accepts="http/protobuf or grpc", meaning="How metrics are sent instead.",
+    )  # fmt: skip
     traces_exporter: str = _variable(
         "OTEL_TRACES_EXPORTER",
         default="otlp",
@@ -299,6 +328,19 @@ class Settings:
             return self.sentry_sample_rate
         return 1.0 if self.environment == "development" else 0.1
 
+    def protocol(self, signal: str) -> str:
+        """Return how `traces` or `metrics` are sent: the signal's own variable wins over the common one."""
+        return getattr(self, f"{signal}_protocol") or self.otlp_protocol
+
+    def endpoint(self, signal: str) -> str:
+        """Return where `traces` or `metrics` go, the path included with HTTP; gRPC has a default port of its own."""
+        own: str | None = getattr(self, f"{signal}_endpoint")
+        if own is not None:
+            return own
+        if self.protocol(signal) != "grpc":
+            return f"{self.otlp_endpoint}/v1/{signal}"
+        return GRPC_ENDPOINT if self.otlp_endpoint == HTTP_ENDPOINT else self.otlp_endpoint
+
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> tuple[Settings, list[SettingError]]:
         """Read the environment (the process's own when none is given); return the settings and what was wrong in it."""
@@ -314,7 +356,7 @@ class Settings:
             try:
                 values[attribute.name] = variable.parse(text)
             except ValueError:
-                got = "a value that is not printed" if variable.secret else f'"{text}"'
+                got = shown(text, secret=variable.secret)
                 errors.append(SettingError(name, got, variable.accepts, getattr(cls(), attribute.name)))
         values["external_services"] = DEFAULT_SERVICES | values.get("external_services", {})
         return cls(**values), errors

@@ -58,5 +58,5 @@ def test_a_histogram_without_buckets_is_refused() -> None:
 
 def test_the_bound_of_series_counts_label_combinations_and_buckets() -> None:
     labels = (Label("a", ("x", "y")), Label("b", limit=3))
-    assert Metric("m", "counter", "1", "", query="", labels=labels).series_bound == 2 * 4
-    assert Metric("h", "histogram", "s", "", query="", labels=labels, buckets=(1, 2)).series_bound == 2 * 4 * 5
+    assert Metric("m", "counter", "1", "", query="", labels=labels).series_bound == 3 * 4
+    assert Metric("h", "histogram", "s", "", query="", labels=labels, buckets=(1, 2)).series_bound == 3 * 4 * 5

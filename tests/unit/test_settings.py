@@ -85,3 +85,33 @@ def test_every_setting_says_what_it_accepts_and_means() -> None:
         assert variable.names
         assert variable.accepts
         assert variable.meaning
+
+
+ACCEPTS_ANYTHING = {"OTEL_SERVICE_NAME", "SENTRY_ENVIRONMENT", "SENTRY_RELEASE", "TELEMETRY_PROPAGATE_TO"} | {
+    "TELEMETRY_URL_QUERY_KEYS", "TELEMETRY_SENTRY_TOKEN",
+}  # fmt: skip
+NONSENSE = {"OTEL_PYTHON_FASTAPI_EXCLUDED_URLS": "(/health"}
+"""What is wrong where a star is not."""
+FIELDS = {field.metadata["variable"].names[0]: field.name for field in fields(Settings)}
+
+
+@pytest.mark.parametrize("name", sorted(set(FIELDS) - ACCEPTS_ANYTHING))
+def test_each_variable_has_a_default_that_holds_where_its_value_is_wrong(name: str) -> None:
+    settings, (error,) = Settings.read({name: NONSENSE.get(name, "*")})
+    variable = next(field.metadata["variable"] for field in fields(Settings) if field.name == FIELDS[name])
+    assert (error.variable, error.accepts) == (name, variable.accepts)
+    assert str(error).endswith(f"using {getattr(Settings(), FIELDS[name])!r}.")
+    assert settings == Settings()
+
+
+@pytest.mark.parametrize("name", sorted(ACCEPTS_ANYTHING))
+def test_a_variable_that_accepts_any_text_takes_it(name: str) -> None:
+    settings, errors = Settings.read({name: "any"})
+    assert errors == []
+    assert getattr(settings, FIELDS[name]) in ("any", {"any"})
+
+
+def test_a_password_in_a_wrong_address_is_not_printed() -> None:
+    _, (error,) = Settings.read({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://me:hidden@jaeger:4318/v1/traces"})
+    assert '"http://jaeger:4318/v1/traces"' in str(error)
+    assert "hidden" not in str(error)
