@@ -7,6 +7,7 @@ telemetry.instrument_fastapi(app)
 
 from telemetry import _first as _first  # before anything imports the propagators
 from telemetry._extras import MissingExtraError
+from telemetry.catalog import Label, Metric
 from telemetry.context import add_breadcrumb, record_error, set_tag, set_user_context, user_context
 from telemetry.conversation import feedback_data, record_feedback, set_conversation
 from telemetry.instrumentation._handle import Handle
@@ -17,13 +18,17 @@ from telemetry.instrumentation.pydantic_ai import instrument_pydantic_ai
 from telemetry.instrumentation.telegram import instrument_telegram
 from telemetry.instrumentation.vision import food_photo_analysis
 from telemetry.lifecycle import get_meter, get_tracer, init, shutdown
+from telemetry.own_metrics import OwnMetric, register_metric
 from telemetry.propagation import resume_context, save_context
 from telemetry.runtime import start_runtime_collector
 from telemetry.settings import SettingError, Settings
 
 __all__ = [
     "Handle",
+    "Label",
+    "Metric",
     "MissingExtraError",
+    "OwnMetric",
     "SettingError",
     "Settings",
     "add_breadcrumb",
@@ -41,6 +46,7 @@ __all__ = [
     "instrument_telegram",
     "record_error",
     "record_feedback",
+    "register_metric",
     "resume_context",
     "save_context",
     "set_conversation",

@@ -19,6 +19,7 @@ from telemetry._fake_clock import FakeClock
 from telemetry.catalog import CATALOG
 from telemetry.instruments import Instruments
 from telemetry.settings import Settings
+from telemetry.switches import Switches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -94,19 +95,21 @@ class Capture:
     ) -> None:
         """Prepare; `exporter` and `sentry` stand for what is in memory otherwise."""
         settings = settings or Settings()
-        self.sentry = CapturedErrors()
+        switches = Switches()
+        self.sentry = CapturedErrors(switches)
         self.clock = FakeClock()
         self._spans, self._reader, self._started = InMemorySpanExporter(), InMemoryMetricReader(), _StartOrder()
         ids = ids or RandomIdGenerator()
         resource = providers.resource(settings)
-        traces = providers.tracer_provider(replace(settings, traces_exporter="none"), resource, ids)
+        traces = providers.tracer_provider(replace(settings, traces_exporter="none"), resource, ids, switches)
         traces.add_span_processor(self._started)
         traces.add_span_processor(SimpleSpanProcessor(providers.RedactingExporter(exporter or self._spans)))
         for processor in sentry.span_processors() if sentry else ():
             traces.add_span_processor(processor)
         meters = providers.meter_provider(settings, resource, [self._reader])
-        instruments = Instruments(meters.get_meter(_runtime.NAME))
-        self.runtime = _runtime.Runtime(settings, traces, meters, instruments, sentry or self.sentry, ids=ids)
+        instruments = Instruments(meters.get_meter(_runtime.NAME), switches)
+        errors = sentry or self.sentry
+        self.runtime = _runtime.Runtime(settings, traces, meters, instruments, errors, ids=ids, switches=switches)
 
     @property
     def spans(self) -> list[ReadableSpan]:

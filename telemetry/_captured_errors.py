@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Iterator, Mapping
 
+    from telemetry.switches import Switches
+
 __all__ = ["CapturedErrors"]
 
 
@@ -32,9 +34,9 @@ class _Scope:
 class CapturedErrors(Sentry):
     """Keeps the errors it is given, and of those that are faults of the service the events, cleaned as for Sentry."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
-        super().__init__()
+    def __init__(self, switches: Switches | None = None) -> None:
+        """Begin with none; keep none while `switches` say so."""
+        super().__init__(switches=switches)
         self.errors: list[BaseException] = []
         self.events: list[dict[str, Any]] = []
         self.user: dict[str, str] = {}
@@ -45,7 +47,7 @@ class CapturedErrors(Sentry):
         self, error: BaseException, *, handled: bool = True, record: Mapping[str, Any] | None = None
     ) -> Captured | None:
         """Keep an error; returns the event that shows it, None where it is no fault of the service."""
-        if not is_fault(error):
+        if not is_fault(error) or not self._switches.sentry:
             return None
         self.errors.append(error)
         mechanism = {"type": "telemetry", "handled": handled}
@@ -54,6 +56,8 @@ class CapturedErrors(Sentry):
 
     def log(self, record: logging.LogRecord) -> Captured | None:
         """Keep an error that the application logged."""
+        if not self._switches.sentry:
+            return None
         error = record.exc_info[1] if record.exc_info else None
         fields = fields_of(record)
         return self._keep(fields, None) if error is None else self.report(error, record=fields)

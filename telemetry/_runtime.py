@@ -19,6 +19,7 @@ from telemetry.instrumentation._handle import Handle
 from telemetry.instruments import Instruments
 from telemetry.sentry import Sentry
 from telemetry.settings import Settings
+from telemetry.switches import Switches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,8 @@ class Runtime:
     in_flight: InFlight = field(default_factory=InFlight)
     logs: Handle = field(default_factory=Handle)
     ids: IdGenerator = field(default_factory=RandomIdGenerator)
+    switches: Switches = field(default_factory=Switches)
+    watching: Handle = field(default_factory=Handle)
 
     @cached_property
     def tracer(self) -> Tracer:
@@ -69,6 +72,7 @@ class Runtime:
         self.in_flight.stop()
         self.engagement.flush()
         self.logs.close()
+        self.watching.close()
 
     def __post_init__(self) -> None:
         self.in_flight.observe(self.instruments)

@@ -30,6 +30,10 @@ class Label:
     values: tuple[str, ...] = ()
     limit: int = 0
 
+    def __post_init__(self) -> None:
+        if not self.values and self.limit < 1:
+            raise ValueError(f"The label {self.name} needs all its values, or a limit of at least 1 on their number.")
+
     @property
     def bound(self) -> int:
         """The most values this label can have in one process."""
@@ -44,7 +48,7 @@ class Metric:
     kind: Kind
     unit: str
     description: str
-    query: str
+    query: str = ""
     labels: tuple[Label, ...] = ()
     buckets: tuple[float, ...] = ()
 
@@ -74,8 +78,8 @@ CATALOG: dict[str, Metric] = {}
 
 
 def register(metric: Metric) -> Metric:
-    """Add a metric to the catalog; raises `ValueError` for a name that is taken."""
-    if metric.name in CATALOG:
+    """Add a metric to the catalog; raises `ValueError` for a name that is taken, here or in Prometheus."""
+    if metric.name in CATALOG or metric.prometheus in {known.prometheus for known in CATALOG.values()}:
         raise ValueError(f"The metric {metric.name} is in the catalog already; use it, or choose another name.")
     CATALOG[metric.name] = metric
     return metric

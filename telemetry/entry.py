@@ -59,8 +59,10 @@ class Entry:
         self.runtime = current()
         self.caller = caller
         trace_id = caller.trace_id if caller else self.runtime.ids.generate_trace_id()
-        self.sampled = self.runtime.tracing and (
-            caller.trace_flags.sampled if caller else self.runtime.keeps_trace(trace_id)
+        self.sampled = (
+            self.runtime.tracing
+            and self.runtime.switches.tracing
+            and (caller.trace_flags.sampled if caller else self.runtime.keeps_trace(trace_id))
         )
         self._identity = trace.SpanContext(trace_id, self.runtime.ids.generate_span_id(), is_remote=False)
         self.root: trace.Span = trace.INVALID_SPAN if self.sampled else trace.NonRecordingSpan(self._identity)

@@ -13,6 +13,7 @@ from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, No
 
 from telemetry._guard import Guard
 from telemetry.catalog import OTHER
+from telemetry.switches import Switches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -31,8 +32,9 @@ _observing = Guard("observe a metric")
 class Instruments:
     """The catalog's instruments on one meter."""
 
-    def __init__(self, meter: Meter | None = None) -> None:
-        """Prepare for a meter; without one nothing is recorded."""
+    def __init__(self, meter: Meter | None = None, switches: Switches | None = None) -> None:
+        """Prepare for a meter; without one, or while metrics are switched off, nothing is recorded."""
+        self._switches = switches or Switches()
         self._meter = meter or NoOpMeter("telemetry")
         self._counters: dict[str, Counter] = {}
         self._histograms: dict[str, Histogram] = {}
@@ -42,6 +44,8 @@ class Instruments:
 
     def add(self, metric: Metric, amount: float = 1, labels: Mapping[str, str] | None = None) -> None:
         """Add to a counter."""
+        if not self._switches.metrics:
+            return
         with _recording:
             counter = self._counters.get(metric.name)
             if counter is None:
@@ -60,6 +64,8 @@ class Instruments:
 
     def record(self, metric: Metric, value: float, labels: Mapping[str, str] | None = None) -> None:
         """Record one value into a histogram, in the metric's unit."""
+        if not self._switches.metrics:
+            return
         with _recording:
             histogram = self._histograms.get(metric.name)
             if histogram is None:
@@ -69,6 +75,8 @@ class Instruments:
 
     def set(self, metric: Metric, value: float, labels: Mapping[str, str] | None = None) -> None:
         """Set a gauge; it keeps the value until it is set again."""
+        if not self._switches.metrics:
+            return
         with _recording:
             bounded = self._bounded(metric, labels or {})
             values = self._values.setdefault(metric.name, {})
@@ -103,6 +111,8 @@ class Instruments:
 
     def _collect(self, metric: Metric, _options: CallbackOptions) -> list[Observation]:
         sums: dict[tuple[tuple[str, str], ...], float] = {}
+        if not self._switches.metrics:
+            return []
         for source in list(self._sources[metric.name]):
             with _observing:
                 for value, labels in source():

@@ -24,6 +24,7 @@ from telemetry.process import observe_process
 from telemetry.propagation import TrustedPropagator
 from telemetry.sentry import Sentry
 from telemetry.settings import Settings
+from telemetry.switches import Switches, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,23 +124,23 @@ def _settings(*, strict: bool) -> Settings:
 
 
 def _build(settings: Settings) -> _runtime.Runtime:
-    with standard.only_right():
-        resource = providers.resource(settings)
-    sentry = Sentry.start(settings)
+    resource, switches = providers.resource(settings), Switches()
+    sentry = Sentry.start(settings, switches)
     sentry.watch_unhandled(report_unhandled, report_logged)
     set_global_textmap(TrustedPropagator())
-    with standard.only_right():
-        tracing, meters = _tracing(settings, resource, sentry), _metering(settings, resource)
-    instruments = Instruments(meters.get_meter(_runtime.NAME))
+    tracing, meters = _tracing(settings, resource, sentry, switches), _metering(settings, resource)
+    instruments = Instruments(meters.get_meter(_runtime.NAME), switches)
     observe_process(instruments)
     logs = correlate_logs(settings.service_name)
-    return _runtime.Runtime(settings, tracing, meters, instruments, sentry, logs=logs)
+    return _runtime.Runtime(
+        settings, tracing, meters, instruments, sentry, logs=logs, switches=switches, watching=watch(settings, switches)
+    )
 
 
-def _tracing(settings: Settings, resource: Resource, sentry: Sentry) -> trace.TracerProvider:
+def _tracing(settings: Settings, resource: Resource, sentry: Sentry, switches: Switches) -> trace.TracerProvider:
     if settings.sdk_disabled or not settings.enable_tracing:
         return trace.NoOpTracerProvider()
-    provider = providers.tracer_provider(settings, resource)
+    provider = providers.tracer_provider(settings, resource, switches=switches)
     for processor in sentry.span_processors():
         provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)

@@ -26,16 +26,18 @@ from opentelemetry.sdk.metrics.export import (
     MetricReader,
     PeriodicExportingMetricReader,
 )
-from opentelemetry.sdk.metrics.view import DropAggregation, ExplicitBucketHistogramAggregation, View
+from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from telemetry._catalog_meters import CatalogMeterProvider
 from telemetry._users import UserProcessor
 from telemetry.catalog import CATALOG
 from telemetry.conversation import ConversationProcessor
 from telemetry.redaction import clean_span
 from telemetry.sampling import ChosenIds, sampler
+from telemetry.standard import only_right
 from telemetry.zero_points import ZeroPointExporter
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
     from telemetry.settings import Settings
+    from telemetry.switches import Switches
 
 __all__ = ["address_of", "meter_provider", "metric_exporter", "resource", "span_exporter", "tracer_provider"]
 
@@ -75,6 +78,7 @@ class RedactingExporter(SpanExporter):
         return self._exporter.force_flush(timeout_millis)
 
 
+@only_right()
 def resource(settings: Settings) -> Resource:
     """Describe this process; what `OTEL_RESOURCE_ATTRIBUTES` says wins over our defaults."""
     ours: dict[str, AttributeValue] = {
@@ -88,10 +92,13 @@ def resource(settings: Settings) -> Resource:
     return Resource.create({**ours, **OTELResourceDetector().detect().attributes})
 
 
-def tracer_provider(settings: Settings, resource: Resource, ids: IdGenerator | None = None) -> TracerProvider:
+@only_right()
+def tracer_provider(
+    settings: Settings, resource: Resource, ids: IdGenerator | None = None, switches: Switches | None = None
+) -> TracerProvider:
     """Record the sampled traces and send them in batches from a thread of the SDK; `ids` replaces random ids."""
     provider = TracerProvider(
-        sampler=sampler(settings), resource=resource, id_generator=ChosenIds(ids), shutdown_on_exit=False
+        sampler=sampler(settings, switches), resource=resource, id_generator=ChosenIds(ids), shutdown_on_exit=False
     )
     provider.add_span_processor(ConversationProcessor())
     provider.add_span_processor(UserProcessor())
@@ -100,6 +107,7 @@ def tracer_provider(settings: Settings, resource: Resource, ids: IdGenerator | N
     return provider
 
 
+@only_right()
 def meter_provider(
     settings: Settings, resource: Resource, readers: Sequence[MetricReader] | None = None
 ) -> MeterProvider:
@@ -107,7 +115,7 @@ def meter_provider(
     if readers is None:
         otlp = settings.metrics_exporter == "otlp"
         readers = [PeriodicExportingMetricReader(_zero_points(settings))] if otlp else []
-    return MeterProvider(readers, resource, shutdown_on_exit=False, views=_views())
+    return CatalogMeterProvider(readers, resource, shutdown_on_exit=False, views=_views())
 
 
 def _zero_points(settings: Settings) -> MetricExporter:
@@ -115,8 +123,8 @@ def _zero_points(settings: Settings) -> MetricExporter:
 
 
 def _views() -> list[View]:
-    """One view a metric, with its buckets and labels; what matches no other is dropped."""
-    views = [View(instrument_name="*", aggregation=DropAggregation())]
+    """One view a metric, with its buckets and labels."""
+    views = []
     for metric in CATALOG.values():
         buckets = ExplicitBucketHistogramAggregation(metric.buckets) if metric.buckets else None
         keys = {label.name for label in metric.labels}
@@ -124,6 +132,7 @@ def _views() -> list[View]:
     return views
 
 
+@only_right()
 def span_exporter(settings: Settings) -> SpanExporter:
     """Return what sends spans by their protocol to their endpoint."""
     endpoint = settings.endpoint("traces")
@@ -138,6 +147,7 @@ def span_exporter(settings: Settings) -> SpanExporter:
     return HTTPSpanExporter(endpoint=endpoint)
 
 
+@only_right()
 def metric_exporter(settings: Settings) -> MetricExporter:
     """Return what sends metrics by their protocol to their endpoint."""
     endpoint = settings.endpoint("metrics")

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, TraceIdRatioBased
 
+from telemetry.switches import Switches
+
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace.sampling import SamplingResult
@@ -64,9 +66,9 @@ class ChosenIds(IdGenerator):
 class ChosenSampler(Sampler):
     """Records what a choice forces, and leaves all else to another sampler."""
 
-    def __init__(self, rest: Sampler) -> None:
-        """Leave to `rest` what is not forced."""
-        self._rest = rest
+    def __init__(self, rest: Sampler, switches: Switches) -> None:
+        """Leave to `rest` what is not forced; record nothing while tracing is switched off."""
+        self._rest, self._switches = rest, switches
 
     def should_sample(
         self,
@@ -78,6 +80,8 @@ class ChosenSampler(Sampler):
     ) -> SamplingResult:
         """Decide on a span that starts."""
         chosen = choice.get()
+        if not self._switches.tracing:
+            return ALWAYS_OFF.should_sample(parent_context, trace_id, name, *more, **named)
         decides = ALWAYS_ON if chosen is not None and chosen.forced else self._rest
         return decides.should_sample(parent_context, trace_id, name, *more, **named)
 
@@ -86,11 +90,11 @@ class ChosenSampler(Sampler):
         return self._rest.get_description()
 
 
-def sampler(settings: Settings) -> Sampler:
-    """Return the sampler the settings ask for."""
+def sampler(settings: Settings, switches: Switches | None = None) -> Sampler:
+    """Return the sampler the settings ask for, while tracing is not switched off."""
     root = _root(settings)
     parent_based = settings.traces_sampler is None or settings.traces_sampler.startswith("parentbased_")
-    return ChosenSampler(ParentBased(root) if parent_based else root)
+    return ChosenSampler(ParentBased(root) if parent_based else root, switches or Switches())
 
 
 def bound(settings: Settings) -> int:

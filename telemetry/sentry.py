@@ -22,6 +22,7 @@ from telemetry._guard import Guard
 from telemetry._sentry_events import before_breadcrumb, before_send, is_fault, link_to_explore
 from telemetry.sampling import sentry_keeps
 from telemetry.settings import Settings
+from telemetry.switches import Switches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -40,21 +41,22 @@ _handing_over = Guard("hand an error to Sentry")
 class Sentry:
     """The link to Sentry; without a DSN, or switched off, every method does nothing."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        """Stay off until `start`."""
+    def __init__(self, settings: Settings | None = None, switches: Switches | None = None) -> None:
+        """Stay off until `start`; do nothing while `switches` say so."""
         settings = settings or Settings()
+        self._switches = switches or Switches()
         self._sdk: Any = None
         self._link = settings.sentry_link
         self._window = ErrorWindow(settings.error_window_seconds)
         self._hooks: Handle | None = None
 
     @classmethod
-    def start(cls, settings: Settings) -> Sentry:
+    def start(cls, settings: Settings, switches: Switches | None = None) -> Sentry:
         """Start the Sentry SDK as the settings ask; raises `MissingExtraError` when it is needed and not installed."""
-        sentry = cls(settings)
+        sentry = cls(settings, switches)
         if settings.enable_sentry and settings.sentry_dsn:
             sentry._sdk = require("sentry_sdk", feature="Sentry (SENTRY_DSN is set)", extra="sentry")
-            sentry._sdk.init(**_options(settings))
+            sentry._sdk.init(**_options(settings, sentry._switches))
         return sentry
 
     def watch_unhandled(
@@ -96,7 +98,7 @@ class Sentry:
         Returns the event that shows it, None where none does: Sentry is off, or the error is no fault of the service.
         `record` holds an event's fields from the log.
         """
-        if self._sdk is None:
+        if self._sdk is None or not self._switches.sentry:
             return None
         with _handing_over:
             if not is_fault(error):
@@ -115,7 +117,7 @@ class Sentry:
 
     def log(self, record: logging.LogRecord) -> Captured | None:
         """Send an error that the application logged, as `capture` does; an exception in it is sent once."""
-        if self._sdk is None:
+        if self._sdk is None or not self._switches.sentry:
             return None
         with _handing_over:
             fields = fields_of(record)
@@ -194,7 +196,7 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     }
 
 
-def _options(settings: Settings) -> dict[str, Any]:
+def _options(settings: Settings, switches: Switches) -> dict[str, Any]:
     from sentry_sdk.integrations.otlp import OTLPIntegration  # noqa: PLC0415 - optional package
 
     from telemetry._sentry_transport import ErrorsApart  # noqa: PLC0415
@@ -218,15 +220,15 @@ def _options(settings: Settings) -> dict[str, Any]:
         "max_request_body_size": "never",
         "before_send": prepare,
         "before_breadcrumb": before_breadcrumb,
-    } | (_transactions(settings) if settings.sentry_link == PROCESSOR else {})
+    } | (_transactions(settings, switches) if settings.sentry_link == PROCESSOR else {})
 
 
-def _transactions(settings: Settings) -> dict[str, Any]:
+def _transactions(settings: Settings, switches: Switches) -> dict[str, Any]:
     from telemetry._sentry_spans import before_send_transaction  # noqa: PLC0415 - optional package
 
     return {
         "instrumenter": "otel",
-        "traces_sampler": lambda context: _keeps(settings, context),
+        "traces_sampler": lambda context: _keeps(settings, context) if switches.sentry else 0.0,
         "before_send_transaction": before_send_transaction,
     }
 

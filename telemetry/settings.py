@@ -109,6 +109,10 @@ class Settings:
         accepts=_SWITCH,
         meaning="Off: no span is recorded or exported.",
     )
+    switches_file: str = _variable(
+        "TELEMETRY_SWITCHES_FILE", default="", parse=_parse.name, accepts="a path",
+        meaning="A file with lines such as ENABLE_TRACING=false, followed while the application runs.",
+    )  # fmt: skip
     sdk_disabled: bool = _variable(
         "OTEL_SDK_DISABLED",
         default=False,

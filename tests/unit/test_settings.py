@@ -88,7 +88,7 @@ def test_every_setting_says_what_it_accepts_and_means() -> None:
 
 
 ACCEPTS_ANYTHING = {"OTEL_SERVICE_NAME", "SENTRY_ENVIRONMENT", "SENTRY_RELEASE", "TELEMETRY_PROPAGATE_TO"} | {
-    "TELEMETRY_URL_QUERY_KEYS", "TELEMETRY_SENTRY_TOKEN",
+    "TELEMETRY_URL_QUERY_KEYS", "TELEMETRY_SENTRY_TOKEN", "TELEMETRY_SWITCHES_FILE",
 }  # fmt: skip
 NONSENSE = {"OTEL_PYTHON_FASTAPI_EXCLUDED_URLS": "(/health"}
 """What is wrong where a star is not."""

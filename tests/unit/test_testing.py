@@ -160,7 +160,7 @@ def test_what_was_in_force_is_back_afterwards() -> None:
 
 
 def test_the_documents_test_of_an_application_passes_in_a_project_of_its_own(tmp_path: Path) -> None:
-    section = DOCUMENT.read_text().split("## What was recorded, in a test")[1]
+    section = DOCUMENT.read_text().split("## What was recorded, in a test")[1].split("\n## ")[0]
     application, test = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     imports = "from fastapi.testclient import TestClient\n"
     (tmp_path / "test_app.py").write_text(imports + application + "\n\n" + test)
