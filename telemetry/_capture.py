@@ -96,8 +96,8 @@ class Capture:
         """Prepare; `exporter` and `sentry` stand for what is in memory otherwise."""
         settings = settings or Settings()
         switches = Switches()
-        self.sentry = CapturedErrors(switches)
-        self.clock = FakeClock()
+        self.sentry: CapturedErrors = CapturedErrors(switches)
+        self.clock: FakeClock = FakeClock()
         self._spans, self._reader, self._started = InMemorySpanExporter(), InMemoryMetricReader(), _StartOrder()
         ids = ids or RandomIdGenerator()
         resource = providers.resource(settings)
@@ -109,7 +109,9 @@ class Capture:
         meters = providers.meter_provider(settings, resource, [self._reader])
         instruments = Instruments(meters.get_meter(_runtime.NAME), switches)
         errors = sentry or self.sentry
-        self.runtime = _runtime.Runtime(settings, traces, meters, instruments, errors, ids=ids, switches=switches)
+        self.runtime: _runtime.Runtime = _runtime.Runtime(
+            settings, traces, meters, instruments, errors, ids=ids, switches=switches
+        )
 
     @property
     def spans(self) -> list[ReadableSpan]:

@@ -160,7 +160,7 @@ class _Server:
         library = require("httpx", feature="asking a backend", extra="http-clients")
         # No connection outlives its answer, so that nobody has to close this.
         limits = library.Limits(max_keepalive_connections=0)
-        self.url = url.rstrip("/")
+        self.url: str = url.rstrip("/")
         self._client: httpx.Client = library.Client(
             base_url=self.url, headers=headers, timeout=_TIMEOUT_SECONDS, limits=limits
         )

@@ -13,7 +13,7 @@ import sys
 import textwrap
 import time
 import uuid
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
 from opentelemetry.sdk.resources import Resource
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Doctor", "DoctorError"]
 
-httpx = require("httpx", feature="doctor", extra="http-clients")
+httpx: Any = require("httpx", feature="doctor", extra="http-clients")
 
 OK, BROKEN, OFF = "ok", "BROKEN", "off"
 _POLL_SECONDS = 0.5
@@ -74,7 +74,7 @@ class ExporterLog(logging.Handler):
     def __init__(self) -> None:
         """Listen to the exporters' loggers."""
         super().__init__()
-        self.last = ""
+        self.last: str = ""
         logger = logging.getLogger("opentelemetry.exporter")
         logger.addHandler(self)
         logger.propagate = False

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.util.types import AttributeValue
 
+    from telemetry._runtime import Runtime
+
 __all__ = ["Entry", "Root", "current_entry", "describe", "root_span", "stand_in"]
 
 REASON = "sampling.reason"
@@ -56,10 +58,10 @@ class Entry:
 
     def __init__(self, caller: trace.SpanContext | None = None) -> None:
         """Decide; `caller` is the span of a trusted one."""
-        self.runtime = current()
-        self.caller = caller
+        self.runtime: Runtime = current()
+        self.caller: trace.SpanContext | None = caller
         trace_id = caller.trace_id if caller else self.runtime.ids.generate_trace_id()
-        self.sampled = (
+        self.sampled: bool = (
             self.runtime.tracing
             and self.runtime.switches.tracing
             and (caller.trace_flags.sampled if caller else self.runtime.keeps_trace(trace_id))
@@ -71,7 +73,7 @@ class Entry:
         self._error: str | None = None
         self._reported: str | None = None
         self._owned = False
-        self.ended = False
+        self.ended: bool = False
 
     def start(self, root: Root) -> None:
         """Start the root span, where the entry is sampled."""

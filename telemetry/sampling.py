@@ -33,7 +33,9 @@ class Choice:
 
     def __init__(self, trace_id: int, span_id: int, *, forced: bool = False) -> None:
         """Hold them until they are taken."""
-        self.trace_id, self.span_id, self.forced = trace_id, span_id, forced
+        self.trace_id: int = trace_id
+        self.span_id: int = span_id
+        self.forced: bool = forced
 
 
 choice: ContextVar[Choice | None] = ContextVar("telemetry_choice", default=None)

@@ -40,7 +40,9 @@ class Switches:
 
     def __init__(self) -> None:
         """All on."""
-        self.tracing = self.metrics = self.sentry = True
+        self.tracing: bool = True
+        self.metrics: bool = True
+        self.sentry: bool = True
 
 
 class SwitchesFile:

@@ -19,7 +19,7 @@ class Handle:
         self._undo = list(undo)
 
     def close(self) -> None:
-        """Undo."""
+        """Undo the call that returned this, and no other; a second time nothing happens."""
         while self._undo:
             self._undo.pop()()
 
