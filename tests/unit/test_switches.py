@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,12 +12,13 @@ import pytest
 from opentelemetry import trace
 
 import telemetry
-from telemetry import catalog
+from telemetry import catalog, sentry
 from telemetry._runtime import current
 from telemetry.entry import Root, root_span
 from telemetry.settings import Settings
 from telemetry.switches import Switches, SwitchesFile, watch
 from telemetry.testing import Capture
+from tests.conftest import clean_environment
 
 
 @pytest.fixture
@@ -128,6 +131,31 @@ def test_the_file_is_followed_until_the_handle_is_closed(path: Path, monkeypatch
     path.write_text("ENABLE_SENTRY=false")
     time.sleep(0.1)
     assert switches.sentry
+
+
+def test_init_follows_the_file_that_the_environment_names(path: Path) -> None:
+    path.write_text("ENABLE_TRACING=false")
+    code = """
+import os, telemetry
+telemetry.init()
+with telemetry.get_tracer().start_as_current_span("work") as span:
+    print(span.is_recording())
+os._exit(0)
+"""
+    environ = clean_environment() | {"TELEMETRY_SWITCHES_FILE": str(path), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environ, check=True, capture_output=True, text=True)  # noqa: S603
+    assert done.stdout == "False\n"
+    assert f"ENABLE_TRACING is false from now on, by {path}." in done.stderr
+
+
+def test_with_sentry_off_no_transaction_is_kept() -> None:
+    switches = Switches()
+    keeps = sentry._options(Settings(sentry_dsn="https://key@host/1"), switches)["traces_sampler"]
+    context = {"transaction_context": {"trace_id": "a" * 32}}
+    assert keeps(context) == 1
+    switches.sentry = False
+    assert keeps(context) == 0
 
 
 def wait_until_sentry(switches: Switches, *, on: bool) -> None:
