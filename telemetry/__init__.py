@@ -15,7 +15,7 @@ from telemetry.instrumentation.psycopg import instrument_pool, instrument_psycop
 from telemetry.instrumentation.pydantic_ai import instrument_pydantic_ai
 from telemetry.instrumentation.telegram import instrument_telegram
 from telemetry.instrumentation.vision import food_photo_analysis
-from telemetry.lifecycle import get_meter, get_tracer, init, shutdown
+from telemetry.lifecycle import get_meter, get_tracer, init, shutdown, shutdown_async
 from telemetry.propagation import resume_context, save_context
 from telemetry.runtime import start_runtime_collector
 from telemetry.settings import SettingError, Settings
@@ -46,6 +46,7 @@ __all__ = [
     "set_tag",
     "set_user_context",
     "shutdown",
+    "shutdown_async",
     "start_runtime_collector",
     "user_context",
 ]

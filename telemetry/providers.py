@@ -8,8 +8,7 @@ Prometheus knows no other.
 from __future__ import annotations
 
 import os
-import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import (
     Counter,
@@ -24,13 +23,13 @@ from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     MetricExporter,
     MetricReader,
-    PeriodicExportingMetricReader,
 )
 from opentelemetry.sdk.metrics.view import DropAggregation, ExplicitBucketHistogramAggregation, View
-from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource, ServiceInstanceIdResourceDetector
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from telemetry._compat import ProcessReader
 from telemetry._users import UserProcessor
 from telemetry.catalog import CATALOG
 from telemetry.conversation import ConversationProcessor
@@ -39,14 +38,13 @@ from telemetry.sampling import ChosenIds, sampler
 from telemetry.zero_points import ZeroPointExporter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.util.types import AttributeValue
 
     from telemetry.settings import Settings
 
-__all__ = ["address_of", "meter_provider", "metric_exporter", "resource", "span_exporter", "tracer_provider"]
+__all__ = ["address_of", "meter_provider", "metric_exporter", "renewed", "resource", "span_exporter", "tracer_provider"]
 
 _CUMULATIVE: dict[type, AggregationTemporality] = dict.fromkeys(
     (Counter, Histogram, ObservableCounter, ObservableGauge, ObservableUpDownCounter, UpDownCounter),
@@ -74,17 +72,47 @@ class RedactingExporter(SpanExporter):
         return self._exporter.force_flush(timeout_millis)
 
 
+class ProcessExporter(SpanExporter):
+    """Exports through an exporter of this process: a forked child makes its own, and leaves its parent's alone."""
+
+    def __init__(self, make: Callable[[], SpanExporter]) -> None:
+        """Have it made by `make`, now and in each forked child that exports."""
+        self._make = make
+        self._by_process = {os.getpid(): make()}
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send."""
+        return self._of_process().export(spans)
+
+    def shutdown(self) -> None:
+        """Stop the exporter."""
+        self._of_process().shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Send what the exporter holds."""
+        return self._of_process().force_flush(timeout_millis)
+
+    def _of_process(self) -> SpanExporter:
+        process = os.getpid()
+        if process not in self._by_process:
+            self._by_process[process] = self._make()
+        return self._by_process[process]
+
+
 def resource(settings: Settings) -> Resource:
     """Describe this process; what `OTEL_RESOURCE_ATTRIBUTES` says wins over our defaults."""
-    ours: dict[str, AttributeValue] = {
+    ours: dict[str, Any] = {
         "service.name": settings.service_name,
-        "service.instance.id": str(uuid.uuid4()),
         "deployment.environment.name": settings.environment,
-        "process.pid": os.getpid(),
     }
     if settings.release:
         ours["service.version"] = settings.release
     return Resource.create({**ours, **OTELResourceDetector().detect().attributes})
+
+
+def renewed(resource: Resource) -> Resource:
+    """Describe a forked child of the process that `resource` describes, as the SDK's tracer provider does."""
+    return resource.merge(ServiceInstanceIdResourceDetector().detect())
 
 
 def tracer_provider(settings: Settings, resource: Resource) -> TracerProvider:
@@ -95,7 +123,9 @@ def tracer_provider(settings: Settings, resource: Resource) -> TracerProvider:
     provider.add_span_processor(ConversationProcessor())
     provider.add_span_processor(UserProcessor())
     if settings.traces_exporter == "otlp":
-        provider.add_span_processor(BatchSpanProcessor(RedactingExporter(span_exporter(settings))))
+        provider.add_span_processor(
+            BatchSpanProcessor(RedactingExporter(ProcessExporter(lambda: span_exporter(settings))))
+        )
     return provider
 
 
@@ -105,7 +135,7 @@ def meter_provider(
     """Record the catalog's metrics and nothing else; `readers` replaces the periodic OTLP export."""
     if readers is None:
         otlp = settings.metrics_exporter == "otlp"
-        readers = [PeriodicExportingMetricReader(_zero_points(settings))] if otlp else []
+        readers = [ProcessReader(_zero_points(settings))] if otlp else []
     return MeterProvider(readers, resource, shutdown_on_exit=False, views=_views())
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import context, metrics, trace
 
+from telemetry._closing import flush, in_thread
 from telemetry._extras import require
 from telemetry._guard import Guard
 from telemetry._runtime import Runtime, current
@@ -103,7 +104,9 @@ class RequestLayer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] not in _OBSERVED or _SEEN in scope:
+        if scope["type"] == "lifespan":
+            await self._bare(scope, receive, _sends_what_is_held(send))
+        elif scope["type"] not in _OBSERVED or _SEEN in scope:
             await self._bare(scope, receive, send)
         elif any(pattern.search(scope["path"]) for pattern in self._excluded):
             await self._unrecorded(scope, receive, send)
@@ -172,6 +175,20 @@ class ErrorLayer:
             if not is_disconnect(error):
                 _report(error)
             raise
+
+
+def _sends_what_is_held(send: Send) -> Send:
+    """Return a `send` that has telemetry sent before a server learns that the application has stopped.
+
+    Servers end their process by the signal that stopped them, and nothing runs any more.
+    """
+
+    async def send_after_flush(message: Message) -> None:
+        if message["type"].startswith("lifespan.shutdown."):
+            await in_thread(lambda: flush(current()))
+        await send(message)
+
+    return send_after_flush
 
 
 def _caller_of(scope: Scope) -> trace.SpanContext | None:
