@@ -54,10 +54,7 @@ def in_children(method: str, units: int) -> list[tuple[int, int]]:
     children = [context.Process(target=_answer, args=(answers.put, units)) for _ in range(CHILDREN)]
     for process in children:
         process.start()
-    done += [answers.get() for _ in children]
-    for process in children:
-        process.join()
-    return [*done, work(units)]
+    return [*done, *(answers.get() for _ in children), work(units)]
 
 
 def _answer(put: Callable[[tuple[int, int]], None], units: int) -> None:
@@ -98,3 +95,5 @@ if os.environ.get("MATRIX_EXPLICIT"):
 if __name__ == "__main__":
     telemetry.init()
     print(json.dumps(PROGRAMS[sys.argv[1]](int(sys.argv[2]))), flush=True)
+    for process in multiprocessing.active_children():
+        process.join()

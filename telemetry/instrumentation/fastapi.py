@@ -23,7 +23,7 @@ from telemetry._runtime import Runtime, current
 from telemetry.context import capture_error, count_error, is_known
 from telemetry.entry import Entry, current_entry
 from telemetry.instrumentation._background import background_tasks
-from telemetry.instrumentation._handle import Handle
+from telemetry.instrumentation._handle import Handle, Shared
 from telemetry.instrumentation._requests import SERVER_ERROR, Request, endpoint, is_disconnect, span_name
 from telemetry.propagation import caller_of
 
@@ -46,6 +46,9 @@ _UNSAMPLED = trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=False))
 _SEEN = "telemetry.request"
 """In the scope of a request that a layer of ours has in hand: a mounted application does not record it once more."""
 
+_RECORDING = "_telemetry_recording"
+"""On an application: who wants it recorded; kept there, it lives as long as the application."""
+
 _NATIVE = "fastapi.telemetry"
 """FastAPI records nothing itself where the scope has this key; a mounted application asks anew, and would."""
 
@@ -54,11 +57,18 @@ _reporting = Guard("report a request's error")
 
 
 def instrument_fastapi(app: FastAPI) -> Handle:
-    """Record the requests of `app`; call it before the first request, closing the handle undoes it.
+    """Record the requests of `app`, once; call it before the first request, closing the handle undoes it.
 
     Raises `MissingExtraError` without the packages of the extra `fastapi`.
     """
-    asgi = require("opentelemetry.instrumentation.asgi", feature="instrument_fastapi", extra="fastapi")
+    require("opentelemetry.instrumentation.asgi", feature="instrument_fastapi", extra="fastapi")
+    recording: Shared = vars(app).setdefault(_RECORDING, Shared(lambda: _start(app)))
+    return recording.acquire()
+
+
+def _start(app: FastAPI) -> Callable[[], None]:
+    from opentelemetry.instrumentation import asgi  # noqa: PLC0415 - optional package
+
     background = background_tasks.acquire()
     build_before = app.build_middleware_stack
 
@@ -86,7 +96,7 @@ def instrument_fastapi(app: FastAPI) -> Handle:
         app.build_middleware_stack = build_before  # type: ignore[method-assign]
         app.middleware_stack = None
 
-    return Handle(background.close, undo)
+    return Handle(background.close, undo).close
 
 
 class RequestLayer:
