@@ -29,6 +29,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource, ServiceI
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from telemetry import prometheus
 from telemetry._compat import ProcessReader
 from telemetry._users import UserProcessor
 from telemetry.catalog import CATALOG
@@ -132,11 +133,19 @@ def tracer_provider(settings: Settings, resource: Resource) -> TracerProvider:
 def meter_provider(
     settings: Settings, resource: Resource, readers: Sequence[MetricReader] | None = None
 ) -> MeterProvider:
-    """Record the catalog's metrics and nothing else; `readers` replaces the periodic OTLP export."""
+    """Record the catalog's metrics and nothing else; `readers` replaces what the settings ask for."""
     if readers is None:
-        otlp = settings.metrics_exporter == "otlp"
-        readers = [ProcessReader(_zero_points(settings))] if otlp else []
+        readers = _readers(settings)
     return MeterProvider(readers, resource, shutdown_on_exit=False, views=_views())
+
+
+def _readers(settings: Settings) -> list[MetricReader]:
+    readers: list[MetricReader] = []
+    if settings.exports_metrics_to("otlp"):
+        readers.append(ProcessReader(_zero_points(settings)))
+    if settings.exports_metrics_to("prometheus"):
+        readers.append(prometheus.reader(settings))
+    return readers
 
 
 def _zero_points(settings: Settings) -> MetricExporter:

@@ -10,12 +10,14 @@ span. Never recorded: paths, query strings, headers, bodies.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import context, metrics, trace
 
+from telemetry import prometheus
 from telemetry._closing import flush, in_thread
 from telemetry._extras import require
 from telemetry._guard import Guard
@@ -110,12 +112,15 @@ class RequestLayer:
         self.app = recorded
         self._bare = bare
         self._runtime = runtime
+        self._serves_metrics = prometheus.is_mounted(runtime.settings)
         self._excluded = [re.compile(pattern) for pattern in runtime.settings.excluded_urls]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "lifespan":
             await self._bare(scope, receive, _sends_what_is_held(send))
+        elif self._serves_metrics and scope["type"] == "http" and scope["path"] == prometheus.PATH:
+            await _send_metrics(send)
         elif scope["type"] not in _OBSERVED or _SEEN in scope:
             await self._bare(scope, receive, send)
         elif any(pattern.search(scope["path"]) for pattern in self._excluded):
@@ -199,6 +204,14 @@ def _sends_what_is_held(send: Send) -> Send:
         await send(message)
 
     return send_after_flush
+
+
+async def _send_metrics(send: Send) -> None:
+    """Answer with all metrics; neither traced nor counted."""
+    body = await asyncio.to_thread(prometheus.render)
+    headers = [(b"content-type", prometheus.CONTENT_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _caller_of(scope: Scope) -> trace.SpanContext | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -197,3 +198,27 @@ print(json.dumps(in_child(child)))
 """,
         SENTRY_DSN="http://key@127.0.0.1:9/1",
     )
+
+
+def test_each_process_serves_its_own_metrics_on_a_port_of_its_own() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    parent, child = run(
+        """
+from urllib.request import urlopen
+providers.meter_provider = real
+telemetry.init(strict=True)
+def photos_at(port):
+    text = urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
+    return [line.split()[-1] for line in text.splitlines() if line.startswith("food_photos_analyzed_total{")]
+port = int(os.environ["OTEL_EXPORTER_PROMETHEUS_PORT"])
+photo(), photo()
+found = in_child(lambda: (photo(), photos_at(port + 1))[1])
+print(json.dumps([photos_at(port), found]))
+""",
+        OTEL_METRICS_EXPORTER="prometheus",
+        OTEL_EXPORTER_PROMETHEUS_HOST="127.0.0.1",
+        OTEL_EXPORTER_PROMETHEUS_PORT=str(port),
+    )
+    assert (parent, child) == (["2.0"], ["1.0"])
