@@ -24,6 +24,8 @@ __all__ = ["CONTENT_TYPE", "PATH", "is_mounted", "reader", "render"]
 
 PATH = "/metrics"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+PROMOTED = frozenset({"service.name", "deployment.environment.name"})
+"""Of the resource, labels of every series, as the Collector makes them."""
 PORTS = 64
 """How many ports, from the one that is set, are tried."""
 
@@ -54,7 +56,9 @@ def reader(settings: Settings) -> MetricReader:
 
     _close()
     _Served.registry, _Served.by_process = CollectorRegistry(), os.getpid()
-    found: MetricReader = exporter.PrometheusMetricReader(scope_info_enabled=False, registry=_Served.registry)
+    found: MetricReader = exporter.PrometheusMetricReader(
+        scope_info_enabled=False, registry=_Served.registry, resource_attribute_filter=PROMOTED.__contains__
+    )
     if settings.prometheus_port is not None:
         _open(settings.prometheus_host, settings.prometheus_port)
     return found
