@@ -1,4 +1,4 @@
-"""The process's own processor time and memory, read at each export."""
+"""The process's own processor time and memory, read at each export, and when it was started."""
 
 from __future__ import annotations
 
@@ -22,4 +22,5 @@ def observe_process(instruments: Instruments) -> None:
         return [(times.user + times.system, {})]
 
     instruments.observe(catalog.PROCESS_CPU_TIME, cpu)
+    instruments.observe(catalog.PROCESS_START_TIME, lambda: [(psutil.Process().create_time(), {})])
     instruments.observe(catalog.PROCESS_MEMORY_USAGE, lambda: [(float(psutil.Process().memory_info().rss), {})])
