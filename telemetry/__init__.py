@@ -17,7 +17,7 @@ from telemetry.instrumentation.psycopg import instrument_pool, instrument_psycop
 from telemetry.instrumentation.pydantic_ai import instrument_pydantic_ai
 from telemetry.instrumentation.telegram import instrument_telegram
 from telemetry.instrumentation.vision import food_photo_analysis
-from telemetry.lifecycle import get_meter, get_tracer, init, shutdown
+from telemetry.lifecycle import get_meter, get_tracer, init, shutdown, shutdown_async
 from telemetry.own_metrics import OwnMetric, register_metric
 from telemetry.propagation import resume_context, save_context
 from telemetry.runtime import start_runtime_collector
@@ -53,6 +53,7 @@ __all__ = [
     "set_tag",
     "set_user_context",
     "shutdown",
+    "shutdown_async",
     "start_runtime_collector",
     "user_context",
 ]

@@ -43,7 +43,7 @@ class ErrorWindow:
 
     def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Nothing has been seen yet."""
-        self._seconds = seconds
+        self.seconds = seconds
         self._clock = clock
         self._kinds: dict[Hashable, _Kind] = {}
         self._lock = Lock()
@@ -58,7 +58,7 @@ class ErrorWindow:
                 before.suppressed += 1
                 return Admission(before.event_id, full=False, suppressed=0)
             event_id = uuid.uuid4().hex
-            self._kinds[kind] = _Kind(event_id, now + self._seconds)
+            self._kinds[kind] = _Kind(event_id, now + self.seconds)
             return Admission(event_id, full=True, suppressed=before.suppressed if before else 0)
 
     def _place_for(self, kind: Hashable, now: float) -> Hashable:

@@ -26,6 +26,8 @@ def require(package: str, *, feature: str, extra: str) -> Any:  # noqa: ANN401 -
     try:
         return import_module(package)
     except ModuleNotFoundError as error:
-        if error.name != package.split(".", maxsplit=1)[0]:
+        if not f"{package}.".startswith(f"{error.name}."):
             raise
-        raise MissingExtraError(feature=feature, package=package.split(".", maxsplit=1)[0], extra=extra) from error
+        # A namespace's parts are packages of their own: opentelemetry.exporter.prometheus.
+        missing = package.split(".", maxsplit=1)[0] if "." not in (error.name or "") else package.replace(".", "-")
+        raise MissingExtraError(feature=feature, package=missing, extra=extra) from error

@@ -28,11 +28,13 @@ __all__ = [
     "one_of",
     "pairs",
     "patterns",
+    "port",
     "positive",
     "ratio",
     "secret",
     "signal_endpoint",
     "size",
+    "some_of",
     "words",
 ]
 
@@ -176,6 +178,29 @@ class one_of:  # noqa: N801 - used like the functions beside it
         if text not in self._words:
             raise ValueError(text)
         return text
+
+
+class some_of:  # noqa: N801 - used like the functions beside it
+    """Read some of a few words, with commas; `none` stands alone."""
+
+    def __init__(self, *words: str) -> None:
+        """Accept these words, and `none`."""
+        self._words = words
+
+    def __call__(self, text: str) -> str:
+        """Return the words, with commas, in the order of their names."""
+        found = words(text)
+        if found != {"none"} and (not found or not found <= set(self._words)):
+            raise ValueError(text)
+        return ",".join(sorted(found))
+
+
+def port(text: str) -> int:
+    """Read the number of a port."""
+    value = int(text)
+    if not 0 < value < 65536:  # noqa: PLR2004 - as TCP has it
+        raise ValueError(text)
+    return value
 
 
 def endpoint(text: str) -> str:

@@ -338,3 +338,12 @@ PROCESS_MEMORY_USAGE = register(Metric(
     "process.memory.usage", "updowncounter", "By", "Physical memory the process holds.",
     query="max by (instance) (process_memory_usage_bytes)",
 ))  # fmt: skip
+PROCESS_START_TIME = register(Metric(
+    "process.start.time", "gauge", "s", "When the process was started, in seconds since 1970.",
+    query="time() - max by (instance) (process_start_time_seconds)",
+))  # fmt: skip
+HEARTBEAT = register(Metric(
+    "telemetry.heartbeat.time", "gauge", "s",
+    "When the runtime collector last began a round, in seconds since 1970; it does while the event loop lives.",
+    query="time() - max by (instance) (telemetry_heartbeat_time_seconds)",
+))  # fmt: skip

@@ -6,7 +6,6 @@ process stops, each count is recorded as one value of `telegram_messages_per_use
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -33,13 +32,13 @@ class Engagement:
         self._instruments, self._window = instruments, window_seconds
         self._messages: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._begun_by = 0
+        self._begun = False
         self._timer: threading.Timer | None = None
 
     def note(self, user_id: str) -> None:
         """Count a message of a user."""
         with self._lock:
-            if self._begun_by != os.getpid():  # also in a forked child, which has neither the timer nor the users
+            if not self._begun:
                 self._begin()
             if user_id in self._messages or len(self._messages) < MAX_USERS:
                 self._messages[user_id] += 1
@@ -48,15 +47,21 @@ class Engagement:
         """End the window: record and forget."""
         with self._lock:
             ended, self._messages = self._messages, Counter()
-            self._begun_by = 0
+            self._begun = False
             if self._timer is not None:
                 self._timer.cancel()
         with _recording:
             for messages in ended.values():
                 self._instruments.record(catalog.TELEGRAM_MESSAGES_PER_USER, messages)
 
+    def begin_again(self) -> None:
+        """Forget, in a forked child, its parent's users: the parent records them."""
+        self._lock = threading.Lock()
+        self._messages.clear()
+        self._begun, self._timer = False, None
+
     def _begin(self) -> None:
-        self._begun_by = os.getpid()
+        self._begun = True
         self._messages.clear()
         self._timer = threading.Timer(self._window, self.flush)
         self._timer.daemon = True

@@ -80,6 +80,12 @@ class InFlight:
         self._tracer = None
         self._stopped.set()
 
+    def begin_again(self) -> None:
+        """Forget, in a forked child, what is under way in its parent."""
+        self._items.clear()
+        self._known.clear()
+        self._stopped = threading.Event()
+
     @contextmanager
     def track(self, kind: str, name: str) -> Iterator[None]:
         """Count the body as under way; `kind` is handler, job or agent, `name` which one."""
@@ -90,7 +96,7 @@ class InFlight:
         try:
             yield
         finally:
-            del self._items[number]
+            self._items.pop(number, None)  # a forked child has forgotten it
 
     def _ensure_watcher(self) -> None:
         """Start the watching thread with the first work of a process; a forked child starts its own."""

@@ -41,6 +41,14 @@ class Instruments:
         self._sources: dict[str, list[Source]] = {}
         self._values: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
         self._seen: dict[tuple[str, str], set[str]] = {}
+        self._zeros: dict[tuple[str, ...], tuple[Metric, dict[str, str]]] = {}
+
+    def begin_again(self) -> None:
+        """Do once more, in a forked child, what was done for its parent: series at zero; what was set is not known."""
+        for values in self._values.values():
+            values.clear()
+        for metric, labels in list(self._zeros.values()):
+            self.add(metric, 0, labels)
 
     def add(self, metric: Metric, amount: float = 1, labels: Mapping[str, str] | None = None) -> None:
         """Add to a counter."""
@@ -60,7 +68,9 @@ class Instruments:
         """
         values = [known.get(label.name, label.values) for label in metric.labels]
         for combination in itertools.product(*values):
-            self.add(metric, 0, dict(zip((label.name for label in metric.labels), combination, strict=True)))
+            labels = dict(zip((label.name for label in metric.labels), combination, strict=True))
+            self._zeros[metric.name, *combination] = (metric, labels)
+            self.add(metric, 0, labels)
 
     def record(self, metric: Metric, value: float, labels: Mapping[str, str] | None = None) -> None:
         """Record one value into a histogram, in the metric's unit."""
@@ -79,10 +89,10 @@ class Instruments:
             return
         with _recording:
             bounded = self._bounded(metric, labels or {})
-            values = self._values.setdefault(metric.name, {})
-            if not values:
+            if metric.name not in self._values:
+                values = self._values[metric.name] = {}
                 self.observe(metric, lambda: [(found, dict(key)) for key, found in list(values.items())])
-            values[tuple(sorted(bounded.items()))] = value
+            self._values[metric.name][tuple(sorted(bounded.items()))] = value
 
     def observe(self, metric: Metric, source: Source) -> Callable[[], None]:
         """Read a gauge or an observable counter from `source` at each collection; returns how to stop that.

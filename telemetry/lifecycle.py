@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import logging
 import os
-import socket
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from opentelemetry import metrics, trace
 from opentelemetry.propagate import set_global_textmap
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.trace import TracerProvider
 
-from telemetry import _guard, _runtime, providers, standard
-from telemetry._parse import address
+from telemetry import _closing, _guard, _runtime, providers, standard
+from telemetry._closing import DEFAULT_TIMEOUT_SECONDS
+from telemetry._fork import survive_forks
+from telemetry._meters import RenewableMeterProvider
+from telemetry._signals import stop_at_sigterm
 from telemetry.context import report_logged, report_unhandled
 from telemetry.instruments import Instruments
 from telemetry.logs import correlate_logs
@@ -27,19 +28,14 @@ from telemetry.settings import Settings
 from telemetry.switches import Switches, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from opentelemetry.metrics import Meter
+    from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.trace import Tracer
 
-__all__ = ["get_meter", "get_tracer", "init", "shutdown"]
+__all__ = ["get_meter", "get_tracer", "init", "shutdown", "shutdown_async"]
 
-DEFAULT_TIMEOUT_SECONDS = 3.0
-UNREACHABLE_SECONDS = 1.0
-"""Enough for one more attempt, should the Collector be restarting."""
-
-_PROBE_SECONDS = 0.25
+_JOIN_SECONDS = 0.5
 
 _logger = logging.getLogger("telemetry")
 _lock = threading.Lock()
@@ -51,6 +47,8 @@ def init(*, strict: bool = False) -> None:
 
     A second call changes nothing. A wrong setting is logged and its default used; with `strict` it raises
     `SettingError`, and any later failure of ours raises too (meant for tests). Nothing here waits on the network.
+    A forked child begins anew by itself. What is held is sent at the end of the process: by `atexit`, at SIGTERM where
+    the application does not handle it, at the end of an instrumented FastAPI application's lifespan.
     """
     global _started  # noqa: PLW0603 - one set-up a process
     with _lock:
@@ -61,13 +59,27 @@ def init(*, strict: bool = False) -> None:
         _runtime.install(_build(settings))
         _started = True
         atexit.register(shutdown)
+    _outlive_the_process()
+
+
+@functools.cache
+def _outlive_the_process() -> None:
+    """Once a process and its children: the hooks stay, and do nothing where nothing is set up."""
+    survive_forks(_unlock, shutdown)
+    stop_at_sigterm(shutdown, DEFAULT_TIMEOUT_SECONDS + _JOIN_SECONDS)
+
+
+def _unlock() -> None:
+    global _lock  # noqa: PLW0603 - of a forked child: a thread of its parent may have held the one before
+    _lock = threading.Lock()
 
 
 def shutdown(timeout: float = DEFAULT_TIMEOUT_SECONDS) -> bool:
     """Send what is queued and stop, in `timeout` seconds at most; tells whether all was sent in time.
 
     Where nothing listens at the Collector's address, waiting helps nobody, and one second is all it takes. May be
-    called twice, and without `init`. What could not be sent is said in one log line.
+    called twice, and without `init`. What could not be sent is said in one log line. It waits: on an event loop use
+    `await shutdown_async()`.
     """
     global _started  # noqa: PLW0603 - see init
     with _lock:
@@ -77,27 +89,18 @@ def shutdown(timeout: float = DEFAULT_TIMEOUT_SECONDS) -> bool:
         atexit.unregister(shutdown)
         runtime = _runtime.current()
         _runtime.install(_runtime.Runtime(settings=runtime.settings))
-    runtime.stop()
     start = time.monotonic()
-    late = _run_all(_closers(runtime, timeout))
+    runtime.stop()
+    late = _closing.close(runtime, timeout)
     if late:
         seconds = time.monotonic() - start
         _logger.warning("telemetry stopped after %.1f s without having sent all %s", seconds, " and ".join(late))
     return not late
 
 
-def _patience(settings: Settings, signal: str, timeout: float) -> float:
-    """Return the seconds a signal may take: little where nothing listens, `timeout` where it is only slow."""
-    return timeout if _listens(providers.address_of(settings, signal)) else min(timeout, UNREACHABLE_SECONDS)
-
-
-def _listens(endpoint: str) -> bool:
-    """Tell whether anything accepts a connection there, in a quarter of a second."""
-    try:
-        socket.create_connection(address(endpoint), _PROBE_SECONDS).close()
-    except OSError:
-        return False
-    return True
+async def shutdown_async(timeout: float = DEFAULT_TIMEOUT_SECONDS) -> None:  # noqa: ASYNC109 - as shutdown's
+    """Do as `shutdown` does while the event loop goes on."""
+    await _closing.in_thread(lambda: shutdown(timeout))
 
 
 def get_tracer() -> Tracer:
@@ -150,39 +153,12 @@ def _tracing(settings: Settings, resource: Resource, sentry: Sentry, switches: S
 def _metering(settings: Settings, resource: Resource) -> metrics.MeterProvider:
     if settings.sdk_disabled or not settings.enable_metrics:
         return metrics.NoOpMeterProvider()
-    provider = providers.meter_provider(settings, resource)
+    process = os.getpid()
+
+    def build() -> MeterProvider:
+        here = resource if os.getpid() == process else providers.renewed(resource)
+        return providers.meter_provider(settings, here)
+
+    provider = RenewableMeterProvider(build)
     metrics.set_meter_provider(provider)
     return provider
-
-
-def _closers(runtime: _runtime.Runtime, timeout: float) -> dict[str, tuple[Callable[[], None], float]]:
-    """Return what is to be closed, and the seconds each may take."""
-    closers: dict[str, tuple[Callable[[], None], float]] = {"errors": (lambda: runtime.sentry.close(timeout), timeout)}
-    if isinstance(runtime.tracer_provider, TracerProvider):
-        seconds = _patience(runtime.settings, "traces", timeout)
-        closers["spans"] = (runtime.tracer_provider.shutdown, seconds)
-    if isinstance(meters := runtime.meter_provider, MeterProvider):
-        seconds = _patience(runtime.settings, "metrics", timeout)
-        closers["metrics"] = (lambda: meters.shutdown(timeout * 1000), seconds)
-    return closers
-
-
-def _run_all(closers: dict[str, tuple[Callable[[], None], float]]) -> list[str]:
-    """Run all at once, each in a daemon thread; return the names of those not done within their own seconds."""
-    start = time.monotonic()
-    threads = {
-        name: threading.Thread(target=_quietly, args=(close,), daemon=True) for name, (close, _) in closers.items()
-    }
-    for thread in threads.values():
-        thread.start()
-    for name, thread in threads.items():
-        thread.join(max(0.0, start + closers[name][1] - time.monotonic()))
-    return [name for name, thread in threads.items() if thread.is_alive()]
-
-
-_stopping = _guard.Guard("stop an exporter")
-
-
-def _quietly(close: Callable[[], None]) -> None:
-    with _stopping:
-        close()

@@ -1,4 +1,4 @@
-"""The process's own processor time and memory, read at each export."""
+"""The process's own processor time and memory, read at each export, and when it was started."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["observe_process"]
 
 def observe_process(instruments: Instruments) -> None:
     """Let the process's processor time (seconds) and resident memory (bytes) be exported."""
-    process = psutil.Process()
 
     def cpu() -> list[tuple[float, dict[str, str]]]:
-        times = process.cpu_times()
+        times = psutil.Process().cpu_times()  # a forked child asks for its own
         return [(times.user + times.system, {})]
 
     instruments.observe(catalog.PROCESS_CPU_TIME, cpu)
-    instruments.observe(catalog.PROCESS_MEMORY_USAGE, lambda: [(float(process.memory_info().rss), {})])
+    instruments.observe(catalog.PROCESS_START_TIME, lambda: [(psutil.Process().create_time(), {})])
+    instruments.observe(catalog.PROCESS_MEMORY_USAGE, lambda: [(float(psutil.Process().memory_info().rss), {})])

@@ -8,8 +8,7 @@ Prometheus knows no other.
 from __future__ import annotations
 
 import os
-import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import (
     Counter,
@@ -24,14 +23,15 @@ from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     MetricExporter,
     MetricReader,
-    PeriodicExportingMetricReader,
 )
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
-from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource, ServiceInstanceIdResourceDetector
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from telemetry import prometheus
 from telemetry._catalog_meters import CatalogMeterProvider
+from telemetry._compat import ProcessReader
 from telemetry._users import UserProcessor
 from telemetry.catalog import CATALOG
 from telemetry.conversation import ConversationProcessor
@@ -41,16 +41,15 @@ from telemetry.standard import only_right
 from telemetry.zero_points import ZeroPointExporter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.id_generator import IdGenerator
-    from opentelemetry.util.types import AttributeValue
 
     from telemetry.settings import Settings
     from telemetry.switches import Switches
 
-__all__ = ["address_of", "meter_provider", "metric_exporter", "resource", "span_exporter", "tracer_provider"]
+__all__ = ["address_of", "meter_provider", "metric_exporter", "renewed", "resource", "span_exporter", "tracer_provider"]
 
 _CUMULATIVE: dict[type, AggregationTemporality] = dict.fromkeys(
     (Counter, Histogram, ObservableCounter, ObservableGauge, ObservableUpDownCounter, UpDownCounter),
@@ -78,18 +77,48 @@ class RedactingExporter(SpanExporter):
         return self._exporter.force_flush(timeout_millis)
 
 
+class ProcessExporter(SpanExporter):
+    """Exports through an exporter of this process: a forked child makes its own, and leaves its parent's alone."""
+
+    def __init__(self, make: Callable[[], SpanExporter]) -> None:
+        """Have it made by `make`, now and in each forked child that exports."""
+        self._make = make
+        self._by_process = {os.getpid(): make()}
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send."""
+        return self._of_process().export(spans)
+
+    def shutdown(self) -> None:
+        """Stop the exporter."""
+        self._of_process().shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Send what the exporter holds."""
+        return self._of_process().force_flush(timeout_millis)
+
+    def _of_process(self) -> SpanExporter:
+        process = os.getpid()
+        if process not in self._by_process:
+            self._by_process[process] = self._make()
+        return self._by_process[process]
+
+
 @only_right()
 def resource(settings: Settings) -> Resource:
     """Describe this process; what `OTEL_RESOURCE_ATTRIBUTES` says wins over our defaults."""
-    ours: dict[str, AttributeValue] = {
+    ours: dict[str, Any] = {
         "service.name": settings.service_name,
-        "service.instance.id": str(uuid.uuid4()),
         "deployment.environment.name": settings.environment,
-        "process.pid": os.getpid(),
     }
     if settings.release:
         ours["service.version"] = settings.release
     return Resource.create({**ours, **OTELResourceDetector().detect().attributes})
+
+
+def renewed(resource: Resource) -> Resource:
+    """Describe a forked child of the process that `resource` describes, as the SDK's tracer provider does."""
+    return resource.merge(ServiceInstanceIdResourceDetector().detect())
 
 
 @only_right()
@@ -103,7 +132,9 @@ def tracer_provider(
     provider.add_span_processor(ConversationProcessor())
     provider.add_span_processor(UserProcessor())
     if settings.traces_exporter == "otlp":
-        provider.add_span_processor(BatchSpanProcessor(RedactingExporter(span_exporter(settings))))
+        provider.add_span_processor(
+            BatchSpanProcessor(RedactingExporter(ProcessExporter(lambda: span_exporter(settings))))
+        )
     return provider
 
 
@@ -111,11 +142,19 @@ def tracer_provider(
 def meter_provider(
     settings: Settings, resource: Resource, readers: Sequence[MetricReader] | None = None
 ) -> MeterProvider:
-    """Record the catalog's metrics and nothing else; `readers` replaces the periodic OTLP export."""
+    """Record the catalog's metrics and nothing else; `readers` replaces what the settings ask for."""
     if readers is None:
-        otlp = settings.metrics_exporter == "otlp"
-        readers = [PeriodicExportingMetricReader(_zero_points(settings))] if otlp else []
+        readers = _readers(settings)
     return CatalogMeterProvider(readers, resource, shutdown_on_exit=False, views=_views())
+
+
+def _readers(settings: Settings) -> list[MetricReader]:
+    readers: list[MetricReader] = []
+    if settings.exports_metrics_to("otlp"):
+        readers.append(ProcessReader(_zero_points(settings)))
+    if settings.exports_metrics_to("prometheus"):
+        readers.append(prometheus.reader(settings))
+    return readers
 
 
 def _zero_points(settings: Settings) -> MetricExporter:

@@ -1,7 +1,8 @@
 """The runtime collector: what has to be asked for, asked every 60 seconds by one task, and the event loop's lag.
 
 Active users and the database's size are read from the database. A question that fails keeps the last answer and is
-asked again in the next round; a slow one delays the next round, so that rounds never pile up.
+asked again in the next round; one that takes longer than a round is given up, so that rounds never pile up. Each round
+begins with a heartbeat, whether the database answers or not.
 """
 
 from __future__ import annotations
@@ -61,15 +62,18 @@ async def _watch_lag() -> None:
 async def _collect_for_ever(active_users: ActiveUsers | None, pool: AsyncConnectionPool[Any] | None) -> None:
     failed = False
     while True:
+        seconds = current().settings.runtime_interval_seconds
+        current().instruments.set(catalog.HEARTBEAT, time.time())
         try:
-            await _collect(active_users, pool)
+            async with asyncio.timeout(seconds):
+                await _collect(active_users, pool)
             failed = False
         except Exception:
             if not failed:
                 _logger.warning("telemetry could not read active users or the database's size; trying again each "
-                                "%.0f s", current().settings.runtime_interval_seconds, exc_info=True)  # fmt: skip
+                                "%.0f s", seconds, exc_info=True)  # fmt: skip
             failed = True
-        await asyncio.sleep(current().settings.runtime_interval_seconds)
+        await asyncio.sleep(seconds)
 
 
 async def _collect(active_users: ActiveUsers | None, pool: AsyncConnectionPool[Any] | None) -> None:

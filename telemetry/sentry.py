@@ -49,6 +49,7 @@ class Sentry:
         self._link = settings.sentry_link
         self._window = ErrorWindow(settings.error_window_seconds)
         self._hooks: Handle | None = None
+        self._inherited: list[object] = []
 
     @classmethod
     def start(cls, settings: Settings, switches: Switches | None = None) -> Sentry:
@@ -173,6 +174,16 @@ class Sentry:
             send(envelope)
 
         transport.capture_envelope, transport.on_dropped_event = show_and_send, refused
+
+    def begin_again(self) -> None:
+        """Have, in a forked child, queues and connections of its own, and show its first error of each kind."""
+        self._window = ErrorWindow(self._window.seconds)
+        if self._sdk is not None:
+            from telemetry._sentry_transport import ErrorsApart  # noqa: PLC0415 - imports the optional sentry-sdk
+
+            client = self._sdk.get_client()
+            self._inherited.append(client.transport)
+            client.transport = ErrorsApart(client.options)
 
     def flush(self, timeout: float) -> None:
         """Wait until all is sent, for at most `timeout` seconds."""

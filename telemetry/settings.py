@@ -162,9 +162,23 @@ class Settings:
     metrics_exporter: str = _variable(
         "OTEL_METRICS_EXPORTER",
         default="otlp",
-        parse=_parse.one_of("otlp", "none"),
-        accepts="otlp or none",
-        meaning="none: metrics stay in the process.",
+        parse=_parse.some_of("otlp", "prometheus"),
+        accepts="otlp, prometheus, both with a comma, or none",
+        meaning="prometheus: served at /metrics; none: metrics stay in the process.",
+    )
+    prometheus_host: str = _variable(
+        "OTEL_EXPORTER_PROMETHEUS_HOST",
+        default="localhost",
+        parse=_parse.name,
+        accepts="a host or an address of this machine",
+        meaning="Where the port of OTEL_EXPORTER_PROMETHEUS_PORT is opened.",
+    )
+    prometheus_port: int | None = _variable(
+        "OTEL_EXPORTER_PROMETHEUS_PORT",
+        default=None,
+        parse=_parse.port,
+        accepts="a port number",
+        meaning="A port of its own for /metrics, or the next free one; unset: on the FastAPI application.",
     )
     traces_sampler: str | None = _variable(
         "OTEL_TRACES_SAMPLER", default=None,
@@ -344,6 +358,10 @@ class Settings:
         if self.protocol(signal) != "grpc":
             return f"{self.otlp_endpoint}/v1/{signal}"
         return GRPC_ENDPOINT if self.otlp_endpoint == HTTP_ENDPOINT else self.otlp_endpoint
+
+    def exports_metrics_to(self, exporter: str) -> bool:
+        """Tell whether metrics go out by `otlp` or `prometheus`."""
+        return exporter in self.metrics_exporter.split(",")
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> tuple[Settings, list[SettingError]]:

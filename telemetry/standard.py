@@ -150,8 +150,6 @@ IGNORED: dict[str, Ignored] = {
         Ignored("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "the catalog holds each metric's buckets",
                 frozenset({"explicit_bucket_histogram"})),
         Ignored("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "the catalog has no such metrics", frozenset({"false"})),
-        Ignored("OTEL_EXPORTER_PROMETHEUS_HOST", "metrics go to the Collector"),
-        Ignored("OTEL_EXPORTER_PROMETHEUS_PORT", "metrics go to the Collector"),
         Ignored("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "spans are sent by OTLP"),
         Ignored("OTEL_EXPORTER_ZIPKIN_TIMEOUT", "spans are sent by OTLP"),
         Ignored("OTEL_LOG_LEVEL", "the SDK for Python does not read it; set the level of the logger opentelemetry"),

@@ -18,7 +18,7 @@ ASK = Queries()
 
 
 def processes() -> tuple[tuple[int, Panel], ...]:
-    """Processor time and memory of each process, for the end of a dashboard's last row."""
+    """Processor time, memory, age and heartbeat of each process, for the end of a dashboard's last row."""
     links = (to_runbook("High latency"),)
     cpu = lines(
         About("Processor", "Share of one processor core that each process uses. At 1 it cannot do more.",
@@ -29,4 +29,14 @@ def processes() -> tuple[tuple[int, Panel], ...]:
         About("Memory", "Memory each process holds. A line that only climbs is a leak.", "No process reports.", links),
         Ask(ASK.now(catalog.PROCESS_MEMORY_USAGE, "max", "instance"), "{{instance}}"), look=Look("bytes"),
     )  # fmt: skip
-    return (12, cpu), (12, memory)
+    age = lines(
+        About("Running for", "How long each process has run. A line that falls to 0 is a restart.",
+              "No process reports.", links),
+        Ask(f"time() - {ASK.now(catalog.PROCESS_START_TIME, 'max', 'instance')}", "{{instance}}"), look=Look("s"),
+    )  # fmt: skip
+    heartbeat = lines(
+        About("Last heartbeat", "How long ago each process's runtime collector began a round. Past two minutes its "
+              "event loop is stuck.", "No runtime collector is started.", links),
+        Ask(f"time() - {ASK.now(catalog.HEARTBEAT, 'max', 'instance')}", "{{instance}}"), look=Look("s"),
+    )  # fmt: skip
+    return (12, cpu), (12, memory), (12, age), (12, heartbeat)

@@ -7,6 +7,7 @@ recorded. A request that got no connection is an error of the database.
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+    from telemetry.catalog import Metric
+
+    Source = Callable[[], list[tuple[float, dict[str, str]]]]
     AnyPool = ConnectionPool[Any] | AsyncConnectionPool[Any]
 
 __all__ = ["AnyPool", "watch_pool"]
@@ -37,6 +41,15 @@ _STATISTICS = {
     catalog.DB_POOL_CONNECTIONS_LOST: "connections_lost",
 }
 _watched: dict[AnyPool, Shared] = {}
+_inherited: set[AnyPool] = set()
+"""Pools that were open when this process was forked: their connections, and all they count, are the parent's."""
+
+
+def _inherit() -> None:
+    _inherited.update(pool for pool in _watched if not pool.closed)
+
+
+os.register_at_fork(after_in_child=_inherit)
 
 
 def watch_pool(pool: AnyPool) -> Handle:
@@ -45,7 +58,10 @@ def watch_pool(pool: AnyPool) -> Handle:
 
 
 def _start(pool: AnyPool) -> Callable[[], None]:
-    observe = current().instruments.observe
+
+    def observe(metric: Metric, source: Source) -> Callable[[], None]:
+        return current().instruments.observe(metric, lambda: [] if pool in _inherited else source())
+
     stops = [
         _time_requests(pool),
         observe(catalog.DB_POOL_SIZE, lambda: _size(pool)),

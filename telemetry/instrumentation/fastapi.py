@@ -10,19 +10,22 @@ span. Never recorded: paths, query strings, headers, bodies.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import context, metrics, trace
 
+from telemetry import prometheus
+from telemetry._closing import flush, in_thread
 from telemetry._extras import require
 from telemetry._guard import Guard
 from telemetry._runtime import Runtime, current
 from telemetry.context import capture_error, count_error, is_known
 from telemetry.entry import Entry, current_entry
 from telemetry.instrumentation._background import background_tasks
-from telemetry.instrumentation._handle import Handle
+from telemetry.instrumentation._handle import Handle, Shared
 from telemetry.instrumentation._requests import SERVER_ERROR, Request, endpoint, is_disconnect, span_name
 from telemetry.propagation import caller_of
 
@@ -45,6 +48,9 @@ _UNSAMPLED = trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=False))
 _SEEN = "telemetry.request"
 """In the scope of a request that a layer of ours has in hand: a mounted application does not record it once more."""
 
+_RECORDING = "_telemetry_recording"
+"""On an application: who wants it recorded; kept there, it lives as long as the application."""
+
 _NATIVE = "fastapi.telemetry"
 """FastAPI records nothing itself where the scope has this key; a mounted application asks anew, and would."""
 
@@ -53,11 +59,18 @@ _reporting = Guard("report a request's error")
 
 
 def instrument_fastapi(app: FastAPI) -> Handle:
-    """Record the requests of `app`; call it before the first request, closing the handle undoes it.
+    """Record the requests of `app`, once; call it before the first request, closing the handle undoes it.
 
     Raises `MissingExtraError` without the packages of the extra `fastapi`.
     """
-    asgi = require("opentelemetry.instrumentation.asgi", feature="instrument_fastapi", extra="fastapi")
+    require("opentelemetry.instrumentation.asgi", feature="instrument_fastapi", extra="fastapi")
+    recording: Shared = vars(app).setdefault(_RECORDING, Shared(lambda: _start(app)))
+    return recording.acquire()
+
+
+def _start(app: FastAPI) -> Callable[[], None]:
+    from opentelemetry.instrumentation import asgi  # noqa: PLC0415 - optional package
+
     background = background_tasks.acquire()
     build_before = app.build_middleware_stack
 
@@ -85,7 +98,7 @@ def instrument_fastapi(app: FastAPI) -> Handle:
         app.build_middleware_stack = build_before  # type: ignore[method-assign]
         app.middleware_stack = None
 
-    return Handle(background.close, undo)
+    return Handle(background.close, undo).close
 
 
 class RequestLayer:
@@ -99,11 +112,16 @@ class RequestLayer:
         self.app = recorded
         self._bare = bare
         self._runtime = runtime
+        self._serves_metrics = prometheus.is_mounted(runtime.settings)
         self._excluded = [re.compile(pattern) for pattern in runtime.settings.excluded_urls]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] not in _OBSERVED or _SEEN in scope:
+        if scope["type"] == "lifespan":
+            await self._bare(scope, receive, _sends_what_is_held(send))
+        elif self._serves_metrics and scope["type"] == "http" and scope["path"] == prometheus.PATH:
+            await _send_metrics(send)
+        elif scope["type"] not in _OBSERVED or _SEEN in scope:
             await self._bare(scope, receive, send)
         elif any(pattern.search(scope["path"]) for pattern in self._excluded):
             await self._unrecorded(scope, receive, send)
@@ -172,6 +190,28 @@ class ErrorLayer:
             if not is_disconnect(error):
                 _report(error)
             raise
+
+
+def _sends_what_is_held(send: Send) -> Send:
+    """Return a `send` that has telemetry sent before a server learns that the application has stopped.
+
+    Servers end their process by the signal that stopped them, and nothing runs any more.
+    """
+
+    async def send_after_flush(message: Message) -> None:
+        if message["type"].startswith("lifespan.shutdown."):
+            await in_thread(lambda: flush(current()))
+        await send(message)
+
+    return send_after_flush
+
+
+async def _send_metrics(send: Send) -> None:
+    """Answer with all metrics; neither traced nor counted."""
+    body = await asyncio.to_thread(prometheus.render)
+    headers = [(b"content-type", prometheus.CONTENT_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _caller_of(scope: Scope) -> trace.SpanContext | None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     AnyApplication = Application[Any, Any, Any, Any, Any, Any]
     AnyHandler = BaseHandler[Any, Any, Any]
 
-__all__ = ["instrument_telegram"]
+__all__ = ["instrument_telegram", "is_instrumented"]
 
 _applications: WeakSet[AnyApplication] = WeakSet()
 _bots = Bots()
@@ -57,6 +57,11 @@ def instrument_telegram(application: AnyApplication) -> Handle:
     _applications.add(application)
     _start_at_zero(application)
     return Handle(recording.close, forget_bot, lambda: _applications.discard(application))
+
+
+def is_instrumented(application: AnyApplication) -> bool:
+    """Tell whether an application is recorded."""
+    return application in _applications
 
 
 def _start_at_zero(application: AnyApplication) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from typing import Any, ClassVar
 
 import pytest
 
-from tests.conftest import clean_environment
+from tests.conftest import clean_environment, http_server
 
 NOWHERE = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
 WORK = """
@@ -107,3 +111,84 @@ with telemetry.get_tracer().start_as_current_span("x"), telemetry.food_photo_ana
 """
     done = run(code)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "{} True", "")
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Takes whatever is sent, and remembers where to."""
+
+    paths: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.paths.append(self.path)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[str]:
+    """Receive what is exported; return the endpoint."""
+    Receiver.paths.clear()
+    with http_server(Receiver) as address:
+        yield f"http://{address}"
+
+
+END = "import os, signal, sys; os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)"
+
+
+def test_at_sigterm_what_is_held_is_sent_and_the_process_ends_by_the_signal(receiver: str) -> None:
+    done = run(WORK % END, OTEL_EXPORTER_OTLP_ENDPOINT=receiver)
+    assert done.returncode == -signal.SIGTERM
+    assert {"/v1/traces", "/v1/metrics"} <= set(Receiver.paths)
+
+
+def test_a_handler_of_the_applications_own_stays_in_force(receiver: str) -> None:
+    mine = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+    done = run(mine + WORK % END, OTEL_EXPORTER_OTLP_ENDPOINT=receiver)
+    assert done.returncode == 7
+    assert {"/v1/traces", "/v1/metrics"} <= set(Receiver.paths)
+
+
+def test_at_sigterm_a_collector_that_never_answers_holds_nobody_longer_than_the_budget() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as black_hole:
+        endpoint = f"http://127.0.0.1:{black_hole.getsockname()[1]}"
+        done = run(TIMED + WORK % END, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+    assert done.returncode == -signal.SIGTERM
+    assert "without having sent all" in done.stderr
+
+
+TIMED = "import faulthandler; faulthandler.dump_traceback_later(8, exit=True)\n"
+
+
+def test_awaited_shutdown_leaves_the_event_loop_running() -> None:
+    code = """
+import asyncio
+async def main():
+    ticks = 0
+    async def tick():
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.01)
+            ticks += 1
+    ticking = asyncio.create_task(tick())
+    await telemetry.shutdown_async(1.0)
+    ticking.cancel()
+    return ticks > 30
+recording = asyncio.run(main())
+"""
+    with socket.create_server(("127.0.0.1", 0)) as black_hole:
+        endpoint = f"http://127.0.0.1:{black_hole.getsockname()[1]}"
+        done = run(WORK % code, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+    recording, seconds = done.stdout.split()
+    assert (done.returncode, recording) == (0, "True")
+    assert 0.9 <= float(seconds) <= 1.5
+
+
+def test_what_a_flush_has_used_the_end_of_the_process_has_no_more() -> None:
+    code = "from telemetry import _closing; _closing.flush(_runtime.current(), 2.0); telemetry.shutdown(2.0)"
+    with socket.create_server(("127.0.0.1", 0)) as black_hole:
+        done = run(WORK % code, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{black_hole.getsockname()[1]}")
+    assert 1.9 <= float(done.stdout.split()[1]) <= 2.6

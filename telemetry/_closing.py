@@ -1,0 +1,128 @@
+"""The end: send what is held within one budget of seconds over all signals, whoever ends the process and how often.
+
+A server's lifespan, a signal and `atexit` may each want to send what is left. What the first of them used up the next
+one has no more, so that they take one budget together and not one each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.trace import TracerProvider
+
+from telemetry import _guard, providers
+from telemetry._meters import RenewableMeterProvider
+from telemetry._parse import address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from telemetry._runtime import Runtime
+    from telemetry.settings import Settings
+
+    Closers = dict[str, tuple[Callable[[], object], float]]
+
+__all__ = ["DEFAULT_TIMEOUT_SECONDS", "close", "flush", "in_thread"]
+
+DEFAULT_TIMEOUT_SECONDS = 3.0
+UNREACHABLE_SECONDS = 1.0
+"""Enough for one more attempt, should the Collector be restarting."""
+
+_PROBE_SECONDS = 0.25
+_LEAST_SECONDS = 0.1
+_SAME_END_SECONDS = 10.0
+"""What ends so soon after a flush is the same end."""
+
+_stopping = _guard.Guard("stop an exporter")
+
+
+class _Spent:
+    """What the last flush took of the budget, and when it was over."""
+
+    seconds = 0.0
+    until = float("-inf")
+
+    @classmethod
+    def left_of(cls, seconds: float) -> float:
+        if time.monotonic() - cls.until > _SAME_END_SECONDS:
+            return seconds
+        return max(_LEAST_SECONDS, seconds - cls.seconds)
+
+
+def flush(runtime: Runtime, timeout: float = DEFAULT_TIMEOUT_SECONDS) -> list[str]:
+    """Send what is held, in `timeout` seconds at most; everything goes on. Returns what was not sent in time."""
+    start = time.monotonic()
+    runtime.engagement.flush()
+    closers: Closers = {"errors": (lambda: runtime.sentry.flush(timeout), timeout)}
+    if isinstance(traces := runtime.tracer_provider, TracerProvider):
+        closers["spans"] = (traces.force_flush, _patience(runtime.settings, "traces", timeout))
+    if isinstance(meters := runtime.meter_provider, RenewableMeterProvider):
+        seconds = _patience(runtime.settings, "metrics", timeout)
+        closers["metrics"] = (lambda: meters.force_flush(timeout * 1000), seconds)
+    late = _run_all(closers)
+    _Spent.until = time.monotonic()
+    _Spent.seconds = _Spent.until - start
+    return late
+
+
+def close(runtime: Runtime, timeout: float) -> list[str]:
+    """Send what is held and stop, in `timeout` seconds less what a flush just used; returns what was not sent."""
+    timeout = _Spent.left_of(timeout)
+    closers: Closers = {"errors": (lambda: runtime.sentry.close(timeout), timeout)}
+    if isinstance(traces := runtime.tracer_provider, TracerProvider):
+        closers["spans"] = (traces.shutdown, _patience(runtime.settings, "traces", timeout))
+    if isinstance(meters := runtime.meter_provider, RenewableMeterProvider):
+        seconds = _patience(runtime.settings, "metrics", timeout)
+        closers["metrics"] = (lambda: meters.shutdown(timeout * 1000), seconds)
+    return _run_all(closers)
+
+
+async def in_thread(work: Callable[[], object]) -> None:
+    """Run `work` in a thread of its own: the event loop goes on, and no full pool of threads holds it up."""
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def run() -> None:
+        with _stopping:
+            work()
+        loop.call_soon_threadsafe(done.set)
+
+    threading.Thread(target=run, name="telemetry.closing", daemon=True).start()
+    await done.wait()
+
+
+def _patience(settings: Settings, signal: str, timeout: float) -> float:
+    """Return the seconds a signal may take: little where nothing listens, `timeout` where it is only slow."""
+    if _listens(providers.address_of(settings, signal)):
+        return timeout
+    return min(timeout, _Spent.left_of(UNREACHABLE_SECONDS))
+
+
+def _listens(endpoint: str) -> bool:
+    """Tell whether anything accepts a connection there, in a quarter of a second."""
+    try:
+        socket.create_connection(address(endpoint), _PROBE_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _run_all(closers: Closers) -> list[str]:
+    """Run all at once, each in a daemon thread; return the names of those not done within their own seconds."""
+    start = time.monotonic()
+    threads = {
+        name: threading.Thread(target=_quietly, args=(close,), daemon=True) for name, (close, _) in closers.items()
+    }
+    for thread in threads.values():
+        thread.start()
+    for name, thread in threads.items():
+        thread.join(max(0.0, start + closers[name][1] - time.monotonic()))
+    return [name for name, thread in threads.items() if thread.is_alive()]
+
+
+def _quietly(close: Callable[[], object]) -> None:
+    with _stopping:
+        close()
