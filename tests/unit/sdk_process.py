@@ -46,7 +46,8 @@ def main() -> None:
     runtime: Any = current()
     processors = runtime.tracer_provider._active_span_processor._span_processors
     (batch,) = [processor._batch_processor for processor in processors if hasattr(processor, "_batch_processor")]
-    (reader,) = runtime.meter_provider._metric_readers
+    meters = runtime.meter_provider._real
+    (reader,) = meters._metric_readers
     facts = {
         **limits(runtime.tracer_provider._span_limits),
         "OTEL_BSP_SCHEDULE_DELAY": batch._schedule_delay_millis,
@@ -55,11 +56,11 @@ def main() -> None:
         "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": batch._max_export_batch_size,
         "OTEL_METRIC_EXPORT_INTERVAL": reader._export_interval_millis,
         "OTEL_METRIC_EXPORT_TIMEOUT": reader._export_timeout_millis,
-        "OTEL_METRICS_EXEMPLAR_FILTER": type(runtime.meter_provider._sdk_config.exemplar_filter).__name__,
+        "OTEL_METRICS_EXEMPLAR_FILTER": type(meters._sdk_config.exemplar_filter).__name__,
         "OTEL_RESOURCE_ATTRIBUTES": runtime.tracer_provider.resource.attributes.get("team"),
         "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": runtime.tracer_provider.resource.attributes.get("os.type"),
         "OTEL_SEMCONV_STABILITY_OPT_IN": os.environ["OTEL_SEMCONV_STABILITY_OPT_IN"],
-        "traces": exporter_facts(batch._exporter._exporter),
+        "traces": exporter_facts(batch._exporter._exporter._of_process()),
         "metrics": exporter_facts(reader._exporter._exporter),
     }
     sys.stdout.write(json.dumps(facts))
