@@ -13,9 +13,9 @@ from psycopg_pool import ConnectionPool
 from telegram.ext import Application
 
 from telemetry import instrument_fastapi, instrument_pool
-from telemetry.distro import REPLACED, Distro
+from telemetry._distro import REPLACED, Distro
+from telemetry._instrumentors import FastAPIInstrumentor, PsycopgInstrumentor, TelegramInstrumentor
 from telemetry.instrumentation.telegram import is_instrumented
-from telemetry.instrumentors import FastAPIInstrumentor, PsycopgInstrumentor, TelegramInstrumentor
 from tests.conftest import Recorded
 
 OURS = [entry for entry in entry_points(group="opentelemetry_instrumentor") if entry.value.startswith("telemetry.")]
