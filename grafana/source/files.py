@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grafana.source import rules
+from grafana.source import alert_files, rules
 from grafana.source.boards import BOARDS
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ _RULES = "collector/prometheus/rules/recorded.yml"
 
 def rendered() -> dict[str, str]:
     """Render each file's text, by its path in the repository."""
-    return {f"{_DASHBOARDS}/{board.uid}.json": board.to_json() for board in BOARDS} | {_RULES: rules.to_yaml()}
+    dashboards = {f"{_DASHBOARDS}/{board.uid}.json": board.to_json() for board in BOARDS}
+    return dashboards | {_RULES: rules.to_yaml()} | alert_files.rendered()
 
 
 def write(root: Path) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from grafana_foundation_sdk.models import dashboard
 
-__all__ = ["RUNBOOK", "to_dashboard", "to_runbook"]
+__all__ = ["RUNBOOK", "runbook_path", "to_dashboard", "to_runbook"]
 
 RUNBOOK = "/public/docs/RUNBOOK.md"
 """compose.yaml puts docs/ where Grafana serves files."""
@@ -14,9 +14,12 @@ RUNBOOK = "/public/docs/RUNBOOK.md"
 
 def to_runbook(section: str) -> dashboard.DashboardLink:
     """Link to a section of the runbook by its heading, in a window of its own."""
-    anchor = section.lower().replace(" ", "-")
-    url = f"{RUNBOOK}#{anchor}:~:text={quote(section)}"  # the file is served as text: no anchors, so by its words
-    return _link(f"Runbook: {section}", url, blank=True)
+    return _link(f"Runbook: {section}", runbook_path(section), blank=True)
+
+
+def runbook_path(section: str) -> str:
+    """Return the address of a section below Grafana's own; the file is served as text, so it is found by its words."""
+    return f"{RUNBOOK}#{section.lower().replace(' ', '-')}:~:text={quote(section)}"
 
 
 def to_dashboard(uid: str, title: str) -> dashboard.DashboardLink:

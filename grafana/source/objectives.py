@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ANSWERS", "AVAILABILITY", "BOT_ANSWER_SECONDS", "PERIOD", "Objective"]
+__all__ = ["ANSWERS", "AVAILABILITY", "BOT_ANSWER_SECONDS", "COST_PER_HOUR", "PERIOD", "Objective"]
 
 PERIOD = "30d"
 """Over which an objective is kept; also how long Prometheus keeps metrics."""
 
 BOT_ANSWER_SECONDS = 10
 """A message handled within this time counts as answered in time; one of the buckets of the duration's histogram."""
+
+COST_PER_HOUR = 5.0
+"""US dollars that the models of one environment may cost in an hour before somebody is told."""
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,16 @@ import re
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SELECTOR = re.compile(r"\{([^{}]*)\}")
 _MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)")
-_GROUPING = re.compile(r"\bby\s*\(([^)]*)\)")
+_GROUPING = re.compile(r"\b(?:by|on|group_left)\s*\(([^)]*)\)")
 _RANGE = re.compile(r"\[[^\]]*\]")
 _WORD = re.compile(r"[A-Za-z_:][\w:]*(?!\w)(?!\s*\()")
-_KEYWORDS = {"and", "or", "unless", "offset", "by", "m", "h", "d"} | {"sum", "max", "min", "count", "group"}
+_KEYWORDS = {"and", "or", "unless", "on", "group_left", "offset", "by", "m", "h", "d"} | {
+    "sum",
+    "max",
+    "min",
+    "count",
+    "group",
+}
 
 
 def labels_in(query: str) -> set[str]:

@@ -8,7 +8,7 @@ import re
 import pytest
 import yaml
 
-from grafana.source import rules
+from grafana.source import alert_catalog, rules
 from grafana.source.boards import BOARDS
 from grafana.source.collector import COLLECTOR_METRICS, REMOTE_WRITE_METRICS
 from stack.settings import ROOT
@@ -46,7 +46,7 @@ def in_data_sources() -> dict[str, str]:
     return {entry["name"]: re.sub(r"\$\$(__tags|\{.*?\})", "", entry["query"]) for entry in entries}
 
 
-QUERIES = in_dashboards() | in_data_sources() | rules.RULES
+QUERIES = in_dashboards() | in_data_sources() | rules.RULES | {rule.name: rule.expr for rule in alert_catalog.RULES}
 
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
@@ -55,7 +55,7 @@ def test_a_query_names_only_metrics_and_labels_that_exist(query: str) -> None:
     metrics = metrics_in(query)
     assert metrics
     assert metrics <= set(known)
-    assert labels_in(query) <= COMMON.union(*(known[metric] for metric in metrics))
+    assert labels_in(query) - {""} <= COMMON.union(*(known[metric] for metric in metrics))
 
 
 @pytest.mark.parametrize("metric", CATALOG.values(), ids=lambda metric: metric.name)
