@@ -30,7 +30,7 @@ up: install  ## start the stack and wait until every part answers (STACK=docker|
 down: install  ## stop it; data stays
 	@$(PY) -m stack down
 
-status: install  ## what runs where
+status: install  ## what runs where, and which alerts fire
 	@$(PY) -m stack status
 
 logs: install  ## the parts' logs; PART=collector for one
@@ -48,7 +48,7 @@ demo: up  ## the stack and a minute of real traffic through the health agent
 doctor: install  ## send a span, a metric and an error through and find each again
 	@$(PY) -m stack exec $(PY) -m telemetry doctor
 
-dashboards: install  ## write grafana/dashboards and the recording rules from grafana/source
+dashboards: install  ## write dashboards, recording rules and alerts from grafana/source
 	@$(PY) -m grafana.source write
 
 panels: install  ## ask the running stack each query of each dashboard

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from stack import appenv, build, check, compose, report, settings, state
+from stack import alerts, appenv, build, check, compose, report, settings, state
 from stack import up as lifecycle
 from stack.build.progress import say
 from stack.errors import StackError
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start it and wait until every part answers")
     commands.add_parser("down", help="stop it; data stays")
-    commands.add_parser("status", help="what runs where; exit 1 if something does not work")
+    commands.add_parser("status", help="what runs where, and which alerts fire; exit 1 if something does not work")
     logs = commands.add_parser("logs", help="the last lines of the parts' logs")
     logs.add_argument("part", nargs="?", default="")
     commands.add_parser("build", help="build the native parts into the user's cache")
@@ -83,6 +83,8 @@ def _status(found: Settings, _: argparse.Namespace) -> int:
     there = state.with_running_ports(found, running)
     rows = report.rows(there, running)
     _console.print(report.table(there, running, rows))
+    for line in alerts.firing(there) if "prometheus" in running.parts else ():
+        _console.print(line, markup=False, soft_wrap=True)
     return int(any(row.state != "up" for row in rows))
 
 

@@ -1,0 +1,42 @@
+"""What fires now, as Prometheus sees it: the same rules as Grafana's, evaluated in both modes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from stack.probe import client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stack.settings import Settings
+
+__all__ = ["firing", "lines"]
+
+
+def firing(settings: Settings) -> list[str]:
+    """A line for each alert that fires, the critical ones first; or why nobody knows."""
+    try:
+        with client() as http:
+            answer = http.get(f"{settings.url('PROMETHEUS_PORT')}/api/v1/alerts").raise_for_status().json()
+        return lines(answer["data"]["alerts"])
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        return [f"Prometheus does not tell what fires: {str(error) or type(error).__name__}"]
+
+
+def lines(alerts: Iterable[dict[str, Any]]) -> list[str]:
+    """Severity, name and summary of those that fire; a warning is left out beside the critical level of its alert."""
+    found = [alert for alert in alerts if alert["state"] == "firing"]
+    critical = {_place(alert) for alert in found if alert["labels"]["severity"] == "critical"}
+    shown = [alert for alert in found if alert["labels"]["severity"] == "critical" or _place(alert) not in critical]
+    ordered = sorted(shown, key=lambda alert: (alert["labels"]["severity"], alert["labels"]["alertname"]))
+    return [
+        f"{alert['labels']['severity']}: {alert['labels']['alertname']}: {alert['annotations']['summary']}"
+        for alert in ordered
+    ]
+
+
+def _place(alert: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((k, v) for k, v in alert["labels"].items() if k not in {"alertname", "severity"}))
