@@ -198,6 +198,13 @@ QUIET: dict[str, Quiet] = {
         ("CollectorSilentCritical",), {"otelcol_process_cpu_seconds_total": "1+1x20 _ 1+1x60"}
     ),
     "a failure that is sent again": Quiet(both("DataLost"), lost("_x20 20000x60", permanent="false")),
+    "remote write giving up, behind whom the queue sends again": Quiet(
+        both("DataLost"),
+        lost("_x80") | {
+            'otelcol_exporter_send_failed_metric_points_total{exporter="prometheus_remote_write/prometheus", '
+            'error_permanent="true"}': "_x20 20000x60"
+        },
+    ),
     "nobody turned away": Quiet(both("DataRefused"), {AT_THE_DOOR: "0x80"}),
     "a queue that moves": Quiet(both("ExporterStuck"), queue("1000x80", "0+10x80")),
     "a queue that is 40% full": Quiet(
