@@ -104,7 +104,7 @@ REFUSED = Alert(
 )  # fmt: skip
 STUCK = Alert(
     "ExporterStuck", "pipeline", "operations", "count",
-    "<exporter> has <value> bytes waiting and has sent nothing for <for>: the store behind it is away.",
+    "<exporter> has <value> bytes waiting and has sent nothing for more than <for>: the store behind it is away.",
     "Nothing is lost until its queue is full; it drains by itself when the store is back.",
     "The pipeline is stuck", Place("pipeline_dashboard", "Queue on disk"), _stuck,
     (Level(WARNING, 0, "1m"), Level(CRITICAL, 0, "30m")), ("CollectorSilent",), ("exporter",), of_environment=False,
