@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -222,3 +223,20 @@ print(json.dumps([photos_at(port), found]))
         OTEL_EXPORTER_PROMETHEUS_PORT=str(port),
     )
     assert (parent, child) == (["2.0"], ["1.0"])
+
+
+def test_a_child_watches_the_switches_file(tmp_path: Path) -> None:
+    assert run(
+        """
+telemetry.init(strict=True)
+def child():
+    with open(os.environ["TELEMETRY_SWITCHES_FILE"], "w") as file:
+        file.write("ENABLE_METRICS=false")
+    for _ in range(100):
+        time.sleep(0.1)
+        if not _runtime.current().switches.metrics:
+            return True
+print(json.dumps(in_child(child)))
+""",
+        TELEMETRY_SWITCHES_FILE=str(tmp_path / "switches"),
+    )
