@@ -127,7 +127,7 @@ class Result:
             end = time.time() // HOUR * HOUR
             for panel, target in _asked(model):
                 own = panel.get("timeFrom")
-                window = window_of(model, panel, end) if own else Window.last(days * 24 * HOUR, end)
+                window = window_of(model, panel, end + HOUR) if own else Window.last(days * 24 * HOUR, end)
                 macros = window.macros() | {"__rate_interval": f"{max(window.step + 60, 240)}s"}
                 query = fill(target["expr"], values | macros)
                 taken.append((prometheus.seconds(query, window, instant=target["instant"]), panel["title"]))
