@@ -57,13 +57,7 @@ def flush(runtime: Runtime, timeout: float = DEFAULT_TIMEOUT_SECONDS) -> list[st
     """Send what is held, in `timeout` seconds at most; everything goes on. Returns what was not sent in time."""
     start = time.monotonic()
     runtime.engagement.flush()
-    closers: Closers = {"errors": (lambda: runtime.sentry.flush(timeout), timeout)}
-    if isinstance(traces := runtime.tracer_provider, TracerProvider):
-        closers["spans"] = (traces.force_flush, _patience(runtime.settings, "traces", timeout))
-    if isinstance(meters := runtime.meter_provider, RenewableMeterProvider):
-        seconds = _patience(runtime.settings, "metrics", timeout)
-        closers["metrics"] = (lambda: meters.force_flush(timeout * 1000), seconds)
-    late = _run_all(closers)
+    late = _run_all(_closers(runtime, timeout, stop=False))
     _Spent.until = time.monotonic()
     _Spent.seconds = _Spent.until - start
     return late
@@ -72,13 +66,20 @@ def flush(runtime: Runtime, timeout: float = DEFAULT_TIMEOUT_SECONDS) -> list[st
 def close(runtime: Runtime, timeout: float) -> list[str]:
     """Send what is held and stop, in `timeout` seconds less what a flush just used; returns what was not sent."""
     timeout = _Spent.left_of(timeout)
-    closers: Closers = {"errors": (lambda: runtime.sentry.close(timeout), timeout)}
+    return _run_all(_closers(runtime, timeout, stop=True))
+
+
+def _closers(runtime: Runtime, timeout: float, *, stop: bool) -> Closers:
+    """Return what sends each signal, and the seconds it may take; with `stop` it ends by that."""
+    sentry = runtime.sentry
+    closers: Closers = {"errors": (lambda: sentry.close(timeout) if stop else sentry.flush(timeout), timeout)}
     if isinstance(traces := runtime.tracer_provider, TracerProvider):
-        closers["spans"] = (traces.shutdown, _patience(runtime.settings, "traces", timeout))
+        send: Callable[[], object] = traces.shutdown if stop else traces.force_flush
+        closers["spans"] = (send, _patience(runtime.settings, "traces", timeout))
     if isinstance(meters := runtime.meter_provider, RenewableMeterProvider):
-        seconds = _patience(runtime.settings, "metrics", timeout)
-        closers["metrics"] = (lambda: meters.shutdown(timeout * 1000), seconds)
-    return _run_all(closers)
+        collect: Callable[[float], object] = meters.shutdown if stop else meters.force_flush
+        closers["metrics"] = (lambda: collect(timeout * 1000), _patience(runtime.settings, "metrics", timeout))
+    return closers
 
 
 async def in_thread(work: Callable[[], object]) -> None:

@@ -105,7 +105,7 @@ class Request:
         attributes: dict[str, str | int] = {"http.route": route} if route else {}
         if not self._websocket:
             attributes |= {"http.request.method": self._scope["method"], "http.response.status_code": status}
-        return Root(span_name(self._scope), trace.SpanKind.SERVER, attributes)
+        return Root(span_name(self._scope, route), trace.SpanKind.SERVER, attributes)
 
 
 def _kind_of_stream(headers: Any) -> str:  # noqa: ANN401 - pairs of bytes
@@ -121,9 +121,9 @@ def is_disconnect(error: BaseException | None) -> bool:
     return type(error).__name__ == "ClientDisconnect"
 
 
-def span_name(scope: Scope) -> str:
+def span_name(scope: Scope, route: str | None) -> str:
     """Return the name of the server span: method and route, the method alone where no route answered."""
-    method, route = scope.get("method", WEBSOCKET), endpoint(scope)
+    method = scope.get("method", WEBSOCKET)
     return f"{method} {route}" if route else str(method)
 
 

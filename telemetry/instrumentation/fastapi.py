@@ -250,5 +250,5 @@ def name_span(scope: Scope) -> None:
     with _naming:
         span, route = trace.get_current_span(), endpoint(scope)
         if route is not None and span.is_recording():
-            span.update_name(span_name(scope))
+            span.update_name(span_name(scope, route))
             span.set_attribute("http.route", route)

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import uvicorn
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from . import anthropic, openai, telegram, usda
 from .service import Pace
 
-__all__ = ["LOCAL_KEY", "Addresses", "serve"]
+__all__ = ["LOCAL_KEY", "Addresses", "serve", "serve_app"]
 
 HOST = "127.0.0.1"
 LOCAL_KEY = "local-key"
@@ -65,20 +65,23 @@ async def serve(pace: Pace) -> AsyncIterator[Addresses]:
         "openai": openai.create_app(pace),
         "usda": usda.create_app(pace),
     }
-    sockets = {name: _free_port() for name in apps}
-    servers = [_server(app) for app in apps.values()]
-    tasks = [
-        asyncio.create_task(server.serve(sockets=[bound]))
-        for server, bound in zip(servers, sockets.values(), strict=True)
-    ]
+    async with AsyncExitStack() as running:
+        yield Addresses(**{name: await running.enter_async_context(serve_app(app)) for name, app in apps.items()})
+
+
+@asynccontextmanager
+async def serve_app(app: ASGIApp) -> AsyncIterator[int]:
+    """Serve one application on a free loopback port, which it gives, until the block is left."""
+    bound = _free_port()
+    server = _server(app)
+    task = asyncio.create_task(server.serve(sockets=[bound]))
     try:
-        while not all(server.started for server in servers):  # noqa: ASYNC110  uvicorn offers no event
+        while not server.started:  # noqa: ASYNC110  uvicorn offers no event
             await asyncio.sleep(0.01)
-        yield Addresses(**{name: bound.getsockname()[1] for name, bound in sockets.items()})
+        yield bound.getsockname()[1]
     finally:
-        for server in servers:
-            server.should_exit = True
-        await asyncio.gather(*tasks)
+        server.should_exit = True
+        await task
 
 
 def _free_port() -> socket.socket:

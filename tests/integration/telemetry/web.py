@@ -12,7 +12,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, StreamingResponse
 
 import telemetry
-from examples.health_agent.local.servers import _free_port, _server
+from examples.health_agent.local.servers import serve_app
 
 router = APIRouter(prefix="/api")
 inner = APIRouter(prefix="/inner")
@@ -252,13 +252,5 @@ def application(*, passing_on: bool = False, **mounted: FastAPI) -> FastAPI:
 @asynccontextmanager
 async def serving(app: Any) -> AsyncIterator[str]:
     """Serve on a free loopback port; gives `HOST:PORT`."""
-    bound = _free_port()
-    server = _server(app)
-    task = asyncio.create_task(server.serve(sockets=[bound]))
-    while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
-        await asyncio.sleep(0.01)
-    try:
-        yield f"127.0.0.1:{bound.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task
+    async with serve_app(app) as port:
+        yield f"127.0.0.1:{port}"
