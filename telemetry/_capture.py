@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import SpanProcessor
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 
@@ -18,11 +18,12 @@ from telemetry._captured_errors import CapturedErrors
 from telemetry._fake_clock import FakeClock
 from telemetry.catalog import CATALOG
 from telemetry.instruments import Instruments
+from telemetry.redaction import clean_span
 from telemetry.settings import Settings
 from telemetry.switches import Switches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
@@ -78,6 +79,16 @@ class _StartOrder(SpanProcessor):
         self.number[span.context.span_id if span.context else 0] = len(self.number)
 
 
+class _Cleaned(SpanExporter):
+    """Cleans spans as they would be cleaned before they leave."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return self._exporter.export([clean_span(span) for span in spans])
+
+
 class Capture:
     """What happened since it began: `spans`, `tree()`, `metrics()`, `number()`, `errors`, `events`.
 
@@ -101,12 +112,12 @@ class Capture:
         self._spans, self._reader, self._started = InMemorySpanExporter(), InMemoryMetricReader(), _StartOrder()
         ids = ids or RandomIdGenerator()
         resource = providers.resource(settings)
-        traces = providers.tracer_provider(replace(settings, traces_exporter="none"), resource, ids, switches)
+        traces = providers.tracer_provider(settings, resource, ids, switches)
         traces.add_span_processor(self._started)
-        traces.add_span_processor(SimpleSpanProcessor(providers.RedactingExporter(exporter or self._spans)))
+        traces.add_span_processor(SimpleSpanProcessor(_Cleaned(exporter or self._spans)))
         for processor in sentry.span_processors() if sentry else ():
             traces.add_span_processor(processor)
-        meters = providers.meter_provider(settings, resource, [self._reader])
+        meters = providers.meter_provider(resource, [self._reader])
         instruments = Instruments(meters.get_meter(_runtime.NAME), switches)
         errors = sentry or self.sentry
         self.runtime: _runtime.Runtime = _runtime.Runtime(

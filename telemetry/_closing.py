@@ -7,16 +7,15 @@ one has no more, so that they take one budget together and not one each.
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import TracerProvider
 
-from telemetry import _guard, providers
+from telemetry import _guard
 from telemetry._meters import RenewableMeterProvider
-from telemetry._parse import address
+from telemetry.exporters import listens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +31,6 @@ DEFAULT_TIMEOUT_SECONDS = 3.0
 UNREACHABLE_SECONDS = 1.0
 """Enough for one more attempt, should the Collector be restarting."""
 
-_PROBE_SECONDS = 0.25
 _LEAST_SECONDS = 0.1
 _SAME_END_SECONDS = 10.0
 """What ends so soon after a flush is the same end."""
@@ -54,19 +52,30 @@ class _Spent:
 
 
 def flush(runtime: Runtime, timeout: float = DEFAULT_TIMEOUT_SECONDS) -> list[str]:
-    """Send what is held, in `timeout` seconds at most; everything goes on. Returns what was not sent in time."""
+    """Send what is held, in `timeout` seconds at most; everything goes on. Returns what was not, as `12 spans`."""
     start = time.monotonic()
     runtime.engagement.flush()
-    late = _run_all(_closers(runtime, timeout, stop=False))
+    unsent = _unsent(runtime, _run_all(_closers(runtime, timeout, stop=False)))
     _Spent.until = time.monotonic()
     _Spent.seconds = _Spent.until - start
-    return late
+    return unsent
 
 
 def close(runtime: Runtime, timeout: float) -> list[str]:
     """Send what is held and stop, in `timeout` seconds less what a flush just used; returns what was not sent."""
     timeout = _Spent.left_of(timeout)
-    return _run_all(_closers(runtime, timeout, stop=True))
+    return _unsent(runtime, _run_all(_closers(runtime, timeout, stop=True)))
+
+
+def _unsent(runtime: Runtime, late: set[str]) -> list[str]:
+    """Return what was not sent, in words, as `12 spans`; without a number where nobody knows it."""
+    words = {"spans": "span", "metrics": "metric point", "errors": "error"}
+    counts = {name: account.unsent for name, account in runtime.accounts.by_signal().items()}
+    return [
+        f"{count} {words[name]}{'s' * (count != 1)}" if count else name
+        for name, count in counts.items()
+        if count or name in late
+    ]
 
 
 def _closers(runtime: Runtime, timeout: float, *, stop: bool) -> Closers:
@@ -97,21 +106,12 @@ async def in_thread(work: Callable[[], object]) -> None:
 
 def _patience(settings: Settings, signal: str, timeout: float) -> float:
     """Return the seconds a signal may take: little where nothing listens, `timeout` where it is only slow."""
-    if _listens(providers.address_of(settings, signal)):
+    if listens(settings.endpoint(signal)):
         return timeout
     return min(timeout, _Spent.left_of(UNREACHABLE_SECONDS))
 
 
-def _listens(endpoint: str) -> bool:
-    """Tell whether anything accepts a connection there, in a quarter of a second."""
-    try:
-        socket.create_connection(address(endpoint), _PROBE_SECONDS).close()
-    except OSError:
-        return False
-    return True
-
-
-def _run_all(closers: Closers) -> list[str]:
+def _run_all(closers: Closers) -> set[str]:
     """Run all at once, each in a daemon thread; return the names of those not done within their own seconds."""
     start = time.monotonic()
     threads = {
@@ -121,7 +121,7 @@ def _run_all(closers: Closers) -> list[str]:
         thread.start()
     for name, thread in threads.items():
         thread.join(max(0.0, start + closers[name][1] - time.monotonic()))
-    return [name for name, thread in threads.items() if thread.is_alive()]
+    return {name for name, thread in threads.items() if thread.is_alive()}
 
 
 def _quietly(close: Callable[[], object]) -> None:

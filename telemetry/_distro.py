@@ -9,6 +9,7 @@ https://opentelemetry-python-contrib.readthedocs.io/en/latest/instrumentation/ba
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +28,17 @@ REPLACED = frozenset({"fastapi", "httpx", "logging", "psycopg", "requests", "sta
 """Stock instrumentations that would record once more what ours record."""
 
 
+_LOADER = "opentelemetry.instrumentation.auto_instrumentation._load"
+_EXPECTED = "Configuration of %s not loaded"
+"""Said of opentelemetry-distro's configurator, which sentry-sdk brings along, at each start of each worker."""
+
+
 class Distro(BaseDistro):  # type: ignore[misc]
     """Ours and no other: configurator, instrumentations."""
 
     def _configure(self, **_: Any) -> None:  # noqa: ANN401 - as the base class's
         os.environ.setdefault(OTEL_PYTHON_CONFIGURATOR, NAME)
+        logging.getLogger(_LOADER).addFilter(lambda record: not str(record.msg).startswith(_EXPECTED))
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:  # noqa: ANN401 - as the base class's
         """Instrument, unless ours does it."""

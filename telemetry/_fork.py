@@ -1,8 +1,8 @@
 """What a forked child does first: it begins anew, since all it has is a copy of what belongs to its parent.
 
-Counts, queues, connections and locks are the parent's; of its threads none is there. The tracer provider and its
-batches are seen to by the SDK, which also makes the `service.instance.id` anew; exporters, metrics, Sentry's transport
-and what we hold in memory are seen to here. A child of `multiprocessing` does not run `atexit`: it sends what it holds
+Counts, queues, connections and locks are the parent's; of its threads none is there. The tracer provider is seen to by
+the SDK, which makes the `service.instance.id` anew; exporters, queues, metrics, Sentry's transport and what we hold in
+memory are seen to here. A child of `multiprocessing` does not run `atexit`: it sends what it holds
 when its work is done.
 
 https://docs.python.org/3/library/os.html#os.register_at_fork
@@ -40,6 +40,9 @@ def survive_forks(unlock: Callable[[], None], stop: Callable[[], object]) -> Non
 
 def _begin() -> None:
     runtime = _runtime.current()
+    runtime.accounts.begin_again()
+    if runtime.span_queue is not None:
+        runtime.span_queue.begin_again()
     runtime.sentry.begin_again()
     runtime.in_flight.begin_again()
     runtime.engagement.begin_again()

@@ -2,7 +2,7 @@
 
 A forked process inherits its parent's counts, as if it had made them itself, and locks that a thread of the parent may
 have held, which nobody will ever open. So the child gets a provider of its own, and whoever holds an instrument records
-into that one without knowing.
+into that one without knowing. The same stand-ins record nothing while metrics are switched off at run time.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry import metrics
+
+from telemetry.switches import Switches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,9 +27,9 @@ __all__ = ["RenewableMeterProvider"]
 class Renewable:
     """Stands for something a provider made, and can have it made again."""
 
-    def __init__(self, make: Callable[[], Any]) -> None:
+    def __init__(self, make: Callable[[], Any], switches: Switches) -> None:
         """Have it made by `make`, now and at each `renew`."""
-        self._make = make
+        self._make, self._switches = make, switches
         self.real = make()
 
     def renew(self) -> None:
@@ -37,7 +39,8 @@ class Renewable:
 
 class _Adds(Renewable):
     def add(self, amount: float, attributes: Attributes = None, context: Context | None = None) -> None:
-        self.real.add(amount, attributes, context)
+        if self._switches.metrics:
+            self.real.add(amount, attributes, context)
 
 
 class _Counter(_Adds, metrics.Counter):
@@ -50,12 +53,14 @@ class _UpDownCounter(_Adds, metrics.UpDownCounter):
 
 class _Histogram(Renewable, metrics.Histogram):
     def record(self, amount: float, attributes: Attributes = None, context: Context | None = None) -> None:
-        self.real.record(amount, attributes, context)
+        if self._switches.metrics:
+            self.real.record(amount, attributes, context)
 
 
 class _Gauge(Renewable, metrics._Gauge):  # noqa: SLF001 - the only name the API has for it
     def set(self, amount: float, attributes: Attributes = None, context: Context | None = None) -> None:
-        self.real.set(amount, attributes, context)
+        if self._switches.metrics:
+            self.real.set(amount, attributes, context)
 
 
 class _ObservableCounter(Renewable, metrics.ObservableCounter):
@@ -76,8 +81,8 @@ Made = TypeVar("Made", bound=Renewable)
 class _Meter(metrics.Meter):
     """Gives out instruments of the real meter, each once."""
 
-    def __init__(self, get_real: Callable[[], metrics.Meter]) -> None:
-        self._get_real = get_real
+    def __init__(self, get_real: Callable[[], metrics.Meter], switches: Switches) -> None:
+        self._get_real, self._switches = get_real, switches
         self._real = get_real()
         self._made: dict[tuple[object, ...], Renewable] = {}
 
@@ -89,10 +94,20 @@ class _Meter(metrics.Meter):
     def _once(self, kind: type[Made], create: str, name: str, *rest: Any, **named: Any) -> Made:  # noqa: ANN401
         key = (kind, name.lower(), *rest[-2:])
         if key not in self._made:
-            self._made[key] = kind(lambda: getattr(self._real, create)(name, *rest, **named))
+            self._made[key] = kind(lambda: getattr(self._real, create)(name, *rest, **named), self._switches)
         found = self._made[key]
         assert isinstance(found, kind)  # noqa: S101 - the key says so
         return found
+
+    def _asked(self, callbacks: Sequence[CallbackT] | None) -> list[CallbackT]:
+        """Return the callbacks, each asked only while metrics are on."""
+
+        def only_when_on(callback: Any) -> CallbackT:  # noqa: ANN401 - a function or a generator that was started
+            if not callable(callback):
+                return callback  # type: ignore[no-any-return]
+            return lambda options: callback(options) if self._switches.metrics else ()
+
+        return [only_when_on(callback) for callback in callbacks or ()]
 
     def create_counter(self, name: str, unit: str = "", description: str = "") -> metrics.Counter:
         return self._once(_Counter, "create_counter", name, unit, description)
@@ -117,26 +132,28 @@ class _Meter(metrics.Meter):
     def create_observable_counter(
         self, name: str, callbacks: Sequence[CallbackT] | None = None, unit: str = "", description: str = ""
     ) -> metrics.ObservableCounter:
-        return self._once(_ObservableCounter, "create_observable_counter", name, callbacks, unit, description)
+        return self._once(
+            _ObservableCounter, "create_observable_counter", name, self._asked(callbacks), unit, description
+        )
 
     def create_observable_up_down_counter(
         self, name: str, callbacks: Sequence[CallbackT] | None = None, unit: str = "", description: str = ""
     ) -> metrics.ObservableUpDownCounter:
         create = "create_observable_up_down_counter"
-        return self._once(_ObservableUpDownCounter, create, name, callbacks, unit, description)
+        return self._once(_ObservableUpDownCounter, create, name, self._asked(callbacks), unit, description)
 
     def create_observable_gauge(
         self, name: str, callbacks: Sequence[CallbackT] | None = None, unit: str = "", description: str = ""
     ) -> metrics.ObservableGauge:
-        return self._once(_ObservableGauge, "create_observable_gauge", name, callbacks, unit, description)
+        return self._once(_ObservableGauge, "create_observable_gauge", name, self._asked(callbacks), unit, description)
 
 
 class RenewableMeterProvider(metrics.MeterProvider):
     """The SDK's provider of this process, whichever process this is."""
 
-    def __init__(self, build: Callable[[], MeterProvider]) -> None:
-        """Have the provider made by `build`, now and in each forked child."""
-        self._build = build
+    def __init__(self, build: Callable[[], MeterProvider], switches: Switches | None = None) -> None:
+        """Have the provider made by `build`, now and in each forked child; record while `switches` say so."""
+        self._build, self._switches = build, switches or Switches()
         self._real = build()
         self._meters: dict[tuple[object, ...], _Meter] = {}
         self._inherited: list[MeterProvider] = []
@@ -147,7 +164,9 @@ class RenewableMeterProvider(metrics.MeterProvider):
         """Return a meter that lives as long as this provider."""
         key = (name, version, schema_url, tuple((attributes or {}).items()))
         if key not in self._meters:
-            self._meters[key] = _Meter(lambda: self._real.get_meter(name, version, schema_url, attributes))
+            self._meters[key] = _Meter(
+                lambda: self._real.get_meter(name, version, schema_url, attributes), self._switches
+            )
         return self._meters[key]
 
     def renew(self) -> None:

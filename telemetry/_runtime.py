@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
 
 from telemetry import sampling
+from telemetry.accounting import Accounts
 from telemetry.engagement import Engagement
 from telemetry.in_flight import InFlight
 from telemetry.instrumentation._handle import Handle
@@ -23,6 +24,8 @@ from telemetry.switches import Switches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from telemetry.span_queue import SpanQueue
 
 __all__ = ["Runtime", "current", "install", "only_here"]
 
@@ -43,6 +46,8 @@ class Runtime:
     ids: IdGenerator = field(default_factory=RandomIdGenerator)
     switches: Switches = field(default_factory=Switches)
     watching: Handle = field(default_factory=Handle)
+    accounts: Accounts = field(default_factory=Accounts)
+    span_queue: SpanQueue | None = None
 
     @cached_property
     def tracer(self) -> Tracer:

@@ -107,6 +107,8 @@ JOB = Label("job_name", limit=50)
 WORK_KIND = Label("kind", ("handler", "job", "agent"))
 WORK_NAME = Label("name", limit=50)
 API_METHOD = Label("method", limit=100)
+SIGNAL = Label("signal", ("spans", "metrics", "errors"))
+DROP_REASON = Label("reason", ("queue_full", "refused", "rate_limited", "network", "shutdown", "other"))
 
 HTTP_REQUESTS = register(Metric(
     "http.requests", "counter", "{request}", "Requests the API has answered.",
@@ -346,4 +348,35 @@ HEARTBEAT = register(Metric(
     "telemetry.heartbeat.time", "gauge", "s",
     "When the runtime collector last began a round, in seconds since 1970; it does while the event loop lives.",
     query="time() - max by (instance) (telemetry_heartbeat_time_seconds)",
+))  # fmt: skip
+TELEMETRY_CREATED = register(Metric(
+    "telemetry.created", "counter", "{item}", "Spans, metric points and error events this process has made to be sent.",
+    labels=(SIGNAL,),
+    query="sum by (signal) (rate(telemetry_created_total[5m]))",
+))  # fmt: skip
+TELEMETRY_SENT = register(Metric(
+    "telemetry.sent", "counter", "{item}", "Those of them that the other side has taken.",
+    labels=(SIGNAL,),
+    query="sum by (signal) (rate(telemetry_sent_total[5m]))",
+))  # fmt: skip
+TELEMETRY_DROPPED = register(Metric(
+    "telemetry.dropped", "counter", "{item}", "Those of them that will never be sent, by the reason.",
+    labels=(SIGNAL, DROP_REASON),
+    query="sum by (signal, reason) (increase(telemetry_dropped_total[1h]))",
+))  # fmt: skip
+TELEMETRY_QUEUE_SIZE = register(Metric(
+    "telemetry.queue.size", "gauge", "{item}", "Those of them that wait in the process.",
+    labels=(SIGNAL,),
+    query="max by (instance) (telemetry_queue_size / telemetry_queue_capacity)",
+))  # fmt: skip
+TELEMETRY_QUEUE_CAPACITY = register(Metric(
+    "telemetry.queue.capacity", "gauge", "{item}", "How many may wait; more are dropped.",
+    labels=(SIGNAL,),
+    query="max by (instance) (telemetry_queue_capacity)",
+))  # fmt: skip
+TELEMETRY_EXPORT_DURATION = register(Metric(
+    "telemetry.export.duration", "histogram", "s", "Time an export to the Collector took, its repetitions included.",
+    labels=(Label("signal", ("spans", "metrics")),),
+    buckets=(0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0),
+    query="histogram_quantile(0.95, sum by (le, signal) (rate(telemetry_export_duration_seconds_bucket[5m])))",
 ))  # fmt: skip

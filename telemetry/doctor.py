@@ -15,10 +15,10 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, TextIO
 
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import format_trace_id, use_span
 
@@ -26,6 +26,7 @@ from telemetry import catalog, providers
 from telemetry._extras import require
 from telemetry._parse import address
 from telemetry.backends import Jaeger, Prometheus, Sentry, Tempo
+from telemetry.exporters import Delivery, Outcome
 from telemetry.instruments import Instruments
 from telemetry.sentry import Sentry as SentryLink
 from telemetry.settings import Settings
@@ -129,18 +130,18 @@ class Doctor:
         provider.add_span_processor(SimpleSpanProcessor(ended))
         with provider.get_tracer("telemetry").start_as_current_span("telemetry.doctor") as span:
             pass
-        accepted = providers.span_exporter(self._settings).export(ended.get_finished_spans())
-        return span if self._accepted("spans", ok=accepted is SpanExportResult.SUCCESS) else None
+        outcome = Delivery(self._settings, "traces").send(ended.get_finished_spans())
+        return span if self._accepted("spans", ok=outcome is Outcome.SENT) else None
 
     def _send_metric(self) -> bool:
         if not self._switched_on("metrics", "ENABLE_METRICS", on=self._settings.enable_metrics):
             return False
         reader = InMemoryMetricReader()
-        provider = providers.meter_provider(self._settings, self._resource(), [reader])
+        provider = providers.meter_provider(self._resource(), [reader])
         Instruments(provider.get_meter("telemetry")).add(catalog.DOCTOR_CHECKS)
         data = reader.get_metrics_data()
-        accepted = data and providers.metric_exporter(self._settings).export(data)
-        return self._accepted("metrics", ok=accepted is MetricExportResult.SUCCESS)
+        outcome = data and Delivery(self._settings, "metrics").send(data)
+        return self._accepted("metrics", ok=outcome is Outcome.SENT)
 
     def _send_error(self, span: Span | None) -> str | None:
         if not self._switched_on("errors", "ENABLE_SENTRY", on=self._settings.enable_sentry):

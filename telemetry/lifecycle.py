@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import metrics, trace
 from opentelemetry.propagate import set_global_textmap
+from opentelemetry.sdk.trace import TracerProvider
 
 from telemetry import _closing, _guard, _runtime, providers, standard
 from telemetry._closing import DEFAULT_TIMEOUT_SECONDS
 from telemetry._fork import survive_forks
 from telemetry._meters import RenewableMeterProvider
 from telemetry._signals import stop_at_sigterm
+from telemetry.accounting import Accounts
 from telemetry.context import report_logged, report_unhandled
 from telemetry.instruments import Instruments
 from telemetry.logs import correlate_logs
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.trace import Tracer
+
+    from telemetry.span_queue import SpanQueue
 
 __all__ = ["get_meter", "get_tracer", "init", "shutdown", "shutdown_async"]
 
@@ -91,11 +95,11 @@ def shutdown(timeout: float = DEFAULT_TIMEOUT_SECONDS) -> bool:
         _runtime.install(_runtime.Runtime(settings=runtime.settings))
     start = time.monotonic()
     runtime.stop()
-    late = _closing.close(runtime, timeout)
-    if late:
-        seconds = time.monotonic() - start
-        _logger.warning("telemetry stopped after %.1f s without having sent all %s", seconds, " and ".join(late))
-    return not late
+    unsent = _closing.close(runtime, timeout)
+    if unsent:
+        seconds, what = time.monotonic() - start, " and ".join(unsent)
+        _logger.warning("telemetry stopped after %.1f s without having sent %s", seconds, what)
+    return not unsent
 
 
 async def shutdown_async(timeout: float = DEFAULT_TIMEOUT_SECONDS) -> None:  # noqa: ASYNC109 - as shutdown's
@@ -127,38 +131,55 @@ def _settings(*, strict: bool) -> Settings:
 
 
 def _build(settings: Settings) -> _runtime.Runtime:
-    resource, switches = providers.resource(settings), Switches()
-    sentry = Sentry.start(settings, switches)
+    resource, switches, accounts = providers.resource(settings), Switches(), Accounts()
+    sentry = Sentry.start(settings, switches, accounts.errors)
     sentry.watch_unhandled(report_unhandled, report_logged)
     set_global_textmap(TrustedPropagator())
-    tracing, meters = _tracing(settings, resource, sentry, switches), _metering(settings, resource)
+    tracing = _tracing(settings, resource, switches)
+    queue = _send_spans(tracing, settings, accounts)
+    _link_to_sentry(tracing, sentry)
+    meters = _metering(settings, resource, switches, accounts)
     instruments = Instruments(meters.get_meter(_runtime.NAME), switches)
     observe_process(instruments)
-    logs = correlate_logs(settings.service_name)
+    accounts.observe(instruments)
     return _runtime.Runtime(
-        settings, tracing, meters, instruments, sentry, logs=logs, switches=switches, watching=watch(settings, switches)
-    )
+        settings, tracing, meters, instruments, sentry,
+        logs=correlate_logs(settings.service_name), switches=switches, watching=watch(settings, switches),
+        accounts=accounts, span_queue=queue,
+    )  # fmt: skip
 
 
-def _tracing(settings: Settings, resource: Resource, sentry: Sentry, switches: Switches) -> trace.TracerProvider:
+def _tracing(settings: Settings, resource: Resource, switches: Switches) -> trace.TracerProvider:
     if settings.sdk_disabled or not settings.enable_tracing:
         return trace.NoOpTracerProvider()
     provider = providers.tracer_provider(settings, resource, switches=switches)
-    for processor in sentry.span_processors():
-        provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
     return provider
 
 
-def _metering(settings: Settings, resource: Resource) -> metrics.MeterProvider:
+def _send_spans(provider: trace.TracerProvider, settings: Settings, accounts: Accounts) -> SpanQueue | None:
+    if not isinstance(provider, TracerProvider) or settings.traces_exporter != "otlp":
+        return None
+    queue = providers.span_queue(settings, accounts)
+    provider.add_span_processor(queue)
+    return queue
+
+
+def _link_to_sentry(provider: trace.TracerProvider, sentry: Sentry) -> None:
+    if isinstance(provider, TracerProvider):
+        for processor in sentry.span_processors():
+            provider.add_span_processor(processor)
+
+
+def _metering(settings: Settings, resource: Resource, switches: Switches, accounts: Accounts) -> metrics.MeterProvider:
     if settings.sdk_disabled or not settings.enable_metrics:
         return metrics.NoOpMeterProvider()
     process = os.getpid()
 
     def build() -> MeterProvider:
         here = resource if os.getpid() == process else providers.renewed(resource)
-        return providers.meter_provider(settings, here)
+        return providers.meter_provider(here, providers.metric_readers(settings, accounts))
 
-    provider = RenewableMeterProvider(build)
+    provider = RenewableMeterProvider(build, switches)
     metrics.set_meter_provider(provider)
     return provider

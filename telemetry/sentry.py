@@ -20,6 +20,7 @@ from telemetry._error_window import ErrorWindow, kind_of
 from telemetry._extras import require
 from telemetry._guard import Guard
 from telemetry._sentry_events import before_breadcrumb, before_send, is_fault, link_to_explore
+from telemetry.accounting import Account
 from telemetry.sampling import sentry_keeps
 from telemetry.settings import Settings
 from telemetry.switches import Switches
@@ -41,23 +42,27 @@ _handing_over = Guard("hand an error to Sentry")
 class Sentry:
     """The link to Sentry; without a DSN, or switched off, every method does nothing."""
 
-    def __init__(self, settings: Settings | None = None, switches: Switches | None = None) -> None:
-        """Stay off until `start`; do nothing while `switches` say so."""
+    def __init__(
+        self, settings: Settings | None = None, switches: Switches | None = None, account: Account | None = None
+    ) -> None:
+        """Stay off until `start`; do nothing while `switches` say so; account for what is sent."""
         settings = settings or Settings()
         self._switches = switches or Switches()
         self._sdk: Any = None
         self._link = settings.sentry_link
         self._window = ErrorWindow(settings.error_window_seconds)
         self._hooks: Handle | None = None
+        self._account = account or Account()
         self._inherited: list[object] = []
 
     @classmethod
-    def start(cls, settings: Settings, switches: Switches | None = None) -> Sentry:
+    def start(cls, settings: Settings, switches: Switches | None = None, account: Account | None = None) -> Sentry:
         """Start the Sentry SDK as the settings ask; raises `MissingExtraError` when it is needed and not installed."""
-        sentry = cls(settings, switches)
+        sentry = cls(settings, switches, account)
         if settings.enable_sentry and settings.sentry_dsn:
             sentry._sdk = require("sentry_sdk", feature="Sentry (SENTRY_DSN is set)", extra="sentry")
             sentry._sdk.init(**_options(settings, sentry._switches))
+            sentry._sdk.get_client().transport.account = sentry._account
         return sentry
 
     def watch_unhandled(
@@ -166,14 +171,18 @@ class Sentry:
         if self._sdk is None:
             return
         transport = self._sdk.get_client().transport
-        send = transport.capture_envelope
+        send, lost = transport.capture_envelope, transport.on_dropped_event
+
+        def show_and_account(reason: str) -> None:
+            refused(reason)
+            lost(reason)
 
         def show_and_send(envelope: Any) -> None:  # noqa: ANN401 - of the optional package
             if (event := envelope.get_event()) is not None:
                 sent(event)
             send(envelope)
 
-        transport.capture_envelope, transport.on_dropped_event = show_and_send, refused
+        transport.capture_envelope, transport.on_dropped_event = show_and_send, show_and_account
 
     def begin_again(self) -> None:
         """Have, in a forked child, queues and connections of its own, and show its first error of each kind."""
@@ -184,6 +193,7 @@ class Sentry:
             client = self._sdk.get_client()
             self._inherited.append(client.transport)
             client.transport = ErrorsApart(client.options)
+            client.transport.account = self._account
 
     def flush(self, timeout: float) -> None:
         """Wait until all is sent, for at most `timeout` seconds."""

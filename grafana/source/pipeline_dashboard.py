@@ -19,16 +19,25 @@ SILENT = (to_runbook("No data"),)
 KINDS = ("spans", "metric_points")
 AT_THE_DOOR = [f"otelcol_receiver_{fate}_{what}_total" for what in KINDS for fate in ("accepted", "refused", "failed")]
 
+
+def dropped(signal: str) -> str:
+    """Items that the applications dropped before the Collector had them; 0 where none was, or none reports."""
+    of_signal = f'signal="{signal}"'
+    return f"({ASK.total(catalog.TELEMETRY_DROPPED, where=of_signal)} or vector(0))"
+
+
 HEALTH = Row("Is it well?", 4, (
     (5, stat(
-        About("Spans lost", "Steps of traces that the pipeline gave up for good in the time range. Anything above 0 "
-              "is worth a look.", "No Collector reports", LOST),
-        Ask(f"sum ({lost('spans')}) + {refused('spans')}", instant=True), look=Look(decimals=0, limits=Limits(1, 100)),
+        About("Spans lost", "Steps of traces that the application or the pipeline gave up for good in the time range. "
+              "Anything above 0 is worth a look.", "No Collector reports", LOST),
+        Ask(f"sum ({lost('spans')}) + {refused('spans')} + {dropped('spans')}", instant=True),
+        look=Look(decimals=0, limits=Limits(1, 100)),
     )),
     (5, stat(
-        About("Measurements lost", "Measured values that the pipeline gave up for good in the time range.",
+        About("Measurements lost", "Measured values that the application or the pipeline gave up for good in the time "
+              "range; counters catch up with the next one.",
               "No Collector reports", LOST),
-        Ask(f"sum ({lost('metric_points')}) + {refused('metric_points')}", instant=True),
+        Ask(f"sum ({lost('metric_points')}) + {refused('metric_points')} + {dropped('metrics')}", instant=True),
         look=Look(decimals=0, limits=Limits(1, 100)),
     )),
     (5, stat(
@@ -69,6 +78,21 @@ SYMPTOMS = Row("What comes in, what goes out", 8, (
 
 CAUSES = Row("Where it was lost, hop by hop", 7, (
     (12, table(
+        About("0. In the application", "What the application made in the time range, what the Collector or Sentry took "
+              "of it, and what was dropped. The rest waits.", "No process has reported.", LOST),
+        *(Ask(ASK.total(metric, "signal"), instant=True)
+          for metric in (catalog.TELEMETRY_CREATED, catalog.TELEMETRY_SENT, catalog.TELEMETRY_DROPPED)),
+        look=Look(decimals=0), shape=joined("signal", {
+            "signal": "Kind", "Value #A": "Made", "Value #B": "Taken", "Value #C": "Dropped",
+        }),
+    )),
+    (12, lines(
+        About("Dropped in the application, by reason", "Items a minute that the application dropped: its queue was "
+              "full, nobody answered, the other side refused them, or asked for fewer.", "Nothing was dropped.", LOST),
+        Ask(f"{ASK.per_minute(catalog.TELEMETRY_DROPPED, 'signal, reason')} > 0", "{{signal}}: {{reason}}"),
+        look=Look("cpm"),
+    )),
+    (12, table(
         About("1. At the door", "What the Collector accepted in the time range, and what it turned away because it "
               "had no room (refused) or could not pass on (failed).", "No Collector reports.", LOST),
         *(Ask(increase(metric, by="receiver")) for metric in AT_THE_DOOR),
@@ -95,6 +119,18 @@ CAUSES = Row("Where it was lost, hop by hop", 7, (
         look=Look(decimals=0), shape=joined("exporter", {
             "exporter": "Exporter", "Value #A": "Delivered", "Value #B": "Given up",
         }),
+    )),
+    (12, lines(
+        About("Waiting in the application", "How full the queue of spans of each process is. It fills while the "
+              "Collector is away; at 100% the newest spans are dropped.", "No process has reported.", STUCK),
+        Ask(f"max by (instance) ({ASK.series(catalog.TELEMETRY_QUEUE_SIZE)} / "
+            f"{ASK.series(catalog.TELEMETRY_QUEUE_CAPACITY)})", "{{instance}}"),
+        look=Look("percentunit", maximum=1, limits=Limits(0.5, 0.8)),
+    )),
+    (12, lines(
+        About("Time to hand over", "How long an export to the Collector takes, its repetitions included: nineteen of "
+              "twenty are faster.", "Nothing was exported.", STUCK),
+        Ask(ASK.quantile(0.95, catalog.TELEMETRY_EXPORT_DURATION, "signal"), "{{signal}}"), look=Look("s"),
     )),
     (12, lines(
         About("Waiting in queues", "How full each exporter's queue on disk is. It fills while a store is away and "

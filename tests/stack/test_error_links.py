@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
 
 import pytest
 
-from examples.health_agent.embedded import embedded_url
+from examples.health_agent.embedded import passing_url
 from telemetry.backends import Event
 from tests.stack.conftest import Pipeline
 from tests.stack.test_killed import wait_for
@@ -26,7 +25,7 @@ def events(
 ) -> dict[str, Event]:
     """The events of one run, by kind."""
     run = uuid.uuid4().hex
-    database = embedded_url(tmp_path_factory.mktemp("errors") / Path("postgres"))
+    database = passing_url()
     environ = {"SENTRY_TRACES_SAMPLE_RATE": str(request.param), "TELEMETRY_ERROR_WINDOW": EACH}
     done = pipeline.run("-m", "tests.stack.errors_process", run, database, **environ)
     assert done.returncode == 0, done.stderr

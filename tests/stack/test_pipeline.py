@@ -13,7 +13,7 @@ from tests.plan_metrics import PlannedMetric, planned_metrics
 from tests.stack.conftest import Pipeline
 
 ADDED_ON_THE_WAY = {"__name__", "job", "instance", "service_name", "deployment_environment_name", "le"}
-OF_NO_TRACE = {"event_loop_lag_seconds", "telegram_messages_per_user"}
+OF_NO_TRACE = {"event_loop_lag_seconds", "telegram_messages_per_user", "telemetry_export_duration_seconds"}
 """Measured beside the requests, in none of them."""
 DOCTORS = {"telemetry_doctor_checks_total"}
 NOT_IN_THE_DEMO = {"agent_time_to_first_token_seconds"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from examples.health_agent.embedded import embedded_url
+from examples.health_agent.embedded import passing_url
 from tests.stack.conftest import Pipeline
 from tests.stack.test_killed import wait_for
 
@@ -27,7 +27,7 @@ with telemetry.resume_context(stored, "reminders.send") as span:
 
 
 def test_a_reminders_trace_links_to_where_it_came_from_after_a_restart(pipeline: Pipeline, tmp_path: Path) -> None:
-    database = embedded_url(tmp_path / "postgres")
+    database = passing_url()
     assert pipeline.run("-c", ASK, database).returncode == 0
     sent = pipeline.run("-c", SEND, database)
     trace = wait_for(lambda: pipeline.jaeger.trace(sent.stdout.strip()))

@@ -10,6 +10,7 @@ from typing import Any
 
 import telemetry
 from telemetry._runtime import current
+from telemetry.span_queue import SpanQueue
 
 # Only what the SDK made of a path is looked at, not what the file holds.
 ssl.SSLContext.load_verify_locations = lambda *_, **__: None  # type: ignore[method-assign]
@@ -45,23 +46,22 @@ def main() -> None:
     telemetry.init()
     runtime: Any = current()
     processors = runtime.tracer_provider._active_span_processor._span_processors
-    (batch,) = [processor._batch_processor for processor in processors if hasattr(processor, "_batch_processor")]
+    (queue,) = [processor for processor in processors if isinstance(processor, SpanQueue)]
     meters = runtime.meter_provider._real
     (reader,) = meters._metric_readers
     facts = {
         **limits(runtime.tracer_provider._span_limits),
-        "OTEL_BSP_SCHEDULE_DELAY": batch._schedule_delay_millis,
-        "OTEL_BSP_EXPORT_TIMEOUT": batch._export_timeout_millis,
-        "OTEL_BSP_MAX_QUEUE_SIZE": batch._max_queue_size,
-        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": batch._max_export_batch_size,
+        "OTEL_BSP_SCHEDULE_DELAY": queue.options.delay_seconds * 1000,
+        "OTEL_BSP_MAX_QUEUE_SIZE": queue.options.size,
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": queue.options.batch,
         "OTEL_METRIC_EXPORT_INTERVAL": reader._export_interval_millis,
         "OTEL_METRIC_EXPORT_TIMEOUT": reader._export_timeout_millis,
         "OTEL_METRICS_EXEMPLAR_FILTER": type(meters._sdk_config.exemplar_filter).__name__,
         "OTEL_RESOURCE_ATTRIBUTES": runtime.tracer_provider.resource.attributes.get("team"),
         "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": runtime.tracer_provider.resource.attributes.get("os.type"),
         "OTEL_SEMCONV_STABILITY_OPT_IN": os.environ["OTEL_SEMCONV_STABILITY_OPT_IN"],
-        "traces": exporter_facts(batch._exporter._exporter._of_process()),
-        "metrics": exporter_facts(reader._exporter._exporter),
+        "traces": exporter_facts(queue.delivery.exporter),
+        "metrics": exporter_facts(reader._exporter._exporter.delivery.exporter),
     }
     sys.stdout.write(json.dumps(facts))
     sys.stdout.flush()

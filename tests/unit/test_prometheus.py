@@ -10,9 +10,10 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from telemetry import catalog, instrument_fastapi, prometheus
+from telemetry.accounting import Accounts
 from telemetry.catalog import CATALOG, Metric
 from telemetry.instruments import Instruments
-from telemetry.providers import meter_provider, resource
+from telemetry.providers import meter_provider, metric_readers, resource
 from telemetry.settings import Settings
 from tests.conftest import Recorded, record
 
@@ -41,7 +42,7 @@ def labels_of(metric: Metric) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def series() -> Iterator[dict[Series, float]]:
     """What is served when each metric of the catalog has the value 2."""
-    provider = meter_provider(PROMETHEUS, resource(PROMETHEUS))
+    provider = meter_provider(resource(PROMETHEUS), metric_readers(PROMETHEUS, Accounts()))
     instruments = Instruments(provider.get_meter("telemetry"))
     for metric in CATALOG.values():
         if metric.kind == "histogram":
@@ -87,7 +88,7 @@ def client() -> Iterator[tuple[TestClient, Recorded]]:
     app = FastAPI()
     app.get("/ping")(lambda: "pong")
     for recorded in record(PROMETHEUS):
-        provider = meter_provider(PROMETHEUS, resource(PROMETHEUS))
+        provider = meter_provider(resource(PROMETHEUS), metric_readers(PROMETHEUS, Accounts()))
         Instruments(provider.get_meter("telemetry")).add(catalog.DOCTOR_CHECKS)
         with instrument_fastapi(app):
             yield TestClient(app), recorded

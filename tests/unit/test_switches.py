@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.metrics import Observation
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 import telemetry
 from telemetry import catalog, sentry
+from telemetry._meters import RenewableMeterProvider
 from telemetry._runtime import current
 from telemetry.entry import Root, root_span
 from telemetry.settings import Settings
@@ -147,6 +151,34 @@ os._exit(0)
     done = subprocess.run(command, env=environ, check=True, capture_output=True, text=True)  # noqa: S603
     assert done.stdout == "False\n"
     assert f"ENABLE_TRACING is false from now on, by {path}." in done.stderr
+
+
+def test_instruments_that_the_application_makes_itself_record_nothing_while_metrics_are_off() -> None:
+    switches, reader = Switches(), InMemoryMetricReader()
+    meters = RenewableMeterProvider(lambda: MeterProvider([reader], shutdown_on_exit=False), switches)
+    meter = meters.get_meter("shop")
+    counter, updown = meter.create_counter("sold"), meter.create_up_down_counter("open")
+    histogram, gauge = meter.create_histogram("price"), meter.create_gauge("level")
+    for create in (meter.create_observable_counter, meter.create_observable_gauge):
+        create(create.__name__, [lambda _: [Observation(5)]])
+
+    def work() -> None:
+        counter.add(1)
+        updown.add(1)
+        histogram.record(1)
+        gauge.set(1)
+
+    switches.metrics = False
+    work()
+    assert reader.get_metrics_data() is None
+    switches.metrics = True
+    work()
+    data = reader.get_metrics_data()
+    assert data
+    found = {metric.name: metric.data.data_points[0] for metric in data.resource_metrics[0].scope_metrics[0].metrics}
+    values = {name: getattr(point, "value", getattr(point, "count", None)) for name, point in found.items()}
+    seen = dict.fromkeys(("create_observable_counter", "create_observable_gauge"), 5)
+    assert values == {"sold": 1, "open": 1, "price": 1, "level": 1} | seen
 
 
 def test_with_sentry_off_no_transaction_is_kept() -> None:

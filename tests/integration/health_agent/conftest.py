@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from examples.health_agent import processes
-from examples.health_agent.embedded import embedded_url
+from examples.health_agent.embedded import passing_url
 from examples.health_agent.local.media import jpeg, ogg
 from examples.health_agent.settings import Settings
 
@@ -69,8 +69,8 @@ class Agent:
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return embedded_url(tmp_path_factory.mktemp("database") / "postgres")
+def database() -> str:
+    return passing_url()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from examples.health_agent.embedded import embedded_url
+from examples.health_agent.embedded import passing_url
 from tests.conftest import http_server
 from tests.integration.telemetry.clients import Provider
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+def database() -> str:
     """Start a PostgreSQL with an empty table `foods`; return its address."""
-    url = embedded_url(tmp_path_factory.mktemp("database") / "postgres")
+    url = passing_url()
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS foods (id int PRIMARY KEY, name text)")
     return url

@@ -20,8 +20,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 import telemetry
 from telemetry import providers
 reader = InMemoryMetricReader()
-build = providers.meter_provider
-providers.meter_provider = lambda settings, resource: build(settings, resource, [reader])
+providers.metric_readers = lambda settings, accounts: [reader]
 telemetry.init(strict=True)
 log = logging.getLogger("shop")
 log.propagate = False

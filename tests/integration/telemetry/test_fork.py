@@ -18,11 +18,11 @@ from telemetry import _runtime, catalog, providers
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 made = []
-real = providers.meter_provider
-def in_memory(settings, resource, readers=None):
+real = providers.metric_readers
+def in_memory(settings, accounts):
     made.append(InMemoryMetricReader())
-    return real(settings, resource, [made[-1]])
-providers.meter_provider = in_memory
+    return [made[-1]]
+providers.metric_readers = in_memory
 
 def series():
     data = made[-1].get_metrics_data()
@@ -137,7 +137,7 @@ def test_forking_again_and_again_while_threads_record_and_export_never_hangs() -
     assert (
         run(
             """
-providers.meter_provider = real
+providers.metric_readers = real
 telemetry.init()
 stopped = threading.Event()
 def busy():
@@ -172,7 +172,7 @@ FORKS = 12
 
 def test_a_child_has_the_sdks_threads_once() -> None:
     assert run("""
-providers.meter_provider = real
+providers.metric_readers = real
 telemetry.init(strict=True)
 def threads():
     return sorted(thread.name for thread in threading.enumerate())
@@ -204,7 +204,7 @@ def test_each_process_serves_its_own_metrics_on_a_port_of_its_own() -> None:
     parent, child = run(
         """
 from urllib.request import urlopen
-providers.meter_provider = real
+providers.metric_readers = real
 telemetry.init(strict=True)
 def photos_at(port):
     text = urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
