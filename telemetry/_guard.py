@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from telemetry._extras import MissingExtraError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["Guard", "failures", "set_strict"]
+__all__ = ["Guard", "failures", "set_strict", "start_or_do_without"]
+
+Part = TypeVar("Part")
 
 _logger = logging.getLogger("telemetry")
 _strict = False
@@ -48,3 +53,21 @@ class Guard:
             _logger.error("telemetry failed to %s; the application is not affected, this is logged once", self._site,
                           exc_info=error)  # fmt: skip
         return not _strict
+
+
+def start_or_do_without(start: Callable[[], Part], otherwise: Callable[[], Part]) -> Part:
+    """Start a part of the set-up; where that fails, say so, and take what stands for its absence.
+
+    A missing package is one line that names the command; with strict failures both raise.
+    """
+    try:
+        return start()
+    except MissingExtraError as error:
+        if _strict:
+            raise
+        _logger.error("%s; going on without", error)  # noqa: TRY400 - how it came about helps nobody
+    except Exception:
+        if _strict:
+            raise
+        _logger.exception("a part of telemetry did not start; the application goes on without it")
+    return otherwise()

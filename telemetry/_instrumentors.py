@@ -59,7 +59,8 @@ class FastAPIInstrumentor(_Instrumentor):
         """Watch for new applications."""
         from fastapi import FastAPI  # noqa: PLC0415 - optional package
 
-        return Handle(patch_all((FastAPI, "__init__", _after(fastapi.instrument_fastapi))))
+        made = _Made(fastapi.instrument_fastapi)
+        return Handle(made.close, patch_all((FastAPI, "__init__", made.wrap_init)))
 
 
 class TelegramInstrumentor(_Instrumentor):
@@ -71,7 +72,8 @@ class TelegramInstrumentor(_Instrumentor):
         """Watch for applications that start."""
         from telegram.ext import Application  # noqa: PLC0415 - optional package
 
-        return Handle(patch_all((Application, "initialize", _wrap_initialize)))
+        made = _Made(telegram.instrument_telegram)
+        return Handle(made.close, patch_all((Application, "initialize", made.wrap_initialize)))
 
 
 class PsycopgInstrumentor(_Instrumentor):
@@ -86,9 +88,11 @@ class PsycopgInstrumentor(_Instrumentor):
             return queries
         from psycopg_pool import AsyncConnectionPool, ConnectionPool  # noqa: PLC0415 - optional package
 
-        wrap = _after(psycopg.instrument_pool)
-        pools = patch_all((ConnectionPool, "__init__", wrap), (AsyncConnectionPool, "__init__", wrap))
-        return Handle(queries.close, pools)
+        made = _Made(psycopg.instrument_pool)
+        classes = patch_all(
+            (ConnectionPool, "__init__", made.wrap_init), (AsyncConnectionPool, "__init__", made.wrap_init)
+        )
+        return Handle(queries.close, made.close, classes)
 
 
 class PydanticAIInstrumentor(_Instrumentor):
@@ -121,23 +125,29 @@ class HTTPXInstrumentor(_Instrumentor):
         return http_clients.instrument_httpx()
 
 
-def _after(instrument: Callable[[Any], Handle]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a wrapper of `__init__` that instruments the new object."""
+class _Made:
+    """Instruments each new object of a class, and undoes it for all of them."""
 
-    def wrap(initialise: Callable[..., None]) -> Callable[..., None]:
+    def __init__(self, instrument: Callable[[Any], Handle]) -> None:
+        self._instrument = instrument
+        self._handles: list[Handle] = []
+
+    def wrap_init(self, initialise: Callable[..., None]) -> Callable[..., None]:
         def initialise_and_instrument(made: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - any library's
             initialise(made, *args, **kwargs)
-            instrument(made)
+            self._handles.append(self._instrument(made))
 
         return initialise_and_instrument
 
-    return wrap
+    def wrap_initialize(self, initialize: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        async def instrument_and_initialize(application: Any) -> None:  # noqa: ANN401 - generic in six types
+            if not telegram.is_instrumented(application):
+                self._handles.append(self._instrument(application))
+            await initialize(application)
 
+        return instrument_and_initialize
 
-def _wrap_initialize(initialize: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    async def instrument_and_initialize(application: Any) -> None:  # noqa: ANN401 - generic in six types
-        if not telegram.is_instrumented(application):
-            telegram.instrument_telegram(application)
-        await initialize(application)
-
-    return instrument_and_initialize
+    def close(self) -> None:
+        for handle in self._handles:
+            handle.close()
+        self._handles.clear()

@@ -66,7 +66,7 @@ class Account:
         """Count what will never be sent."""
         with self._lock:
             self.dropped[reason] += items
-            self._lately += items
+            self._lately += items if reason == NETWORK else 0
 
     @property
     def held(self) -> int:
@@ -76,7 +76,7 @@ class Account:
 
     @property
     def unsent(self) -> int:
-        """What did not arrive as things stand: what is held, else what was dropped since something was last sent."""
+        """What did not arrive as things stand: what is held, else what nobody took since something was last sent."""
         with self._lock:
             return self._held() or self._lately
 

@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from telemetry import _closing, _guard, _runtime, providers, standard
 from telemetry._closing import DEFAULT_TIMEOUT_SECONDS
 from telemetry._fork import survive_forks
+from telemetry._guard import start_or_do_without
 from telemetry._meters import RenewableMeterProvider
 from telemetry._signals import stop_at_sigterm
 from telemetry.accounting import Accounts
@@ -49,8 +50,9 @@ _started = False
 def init(*, strict: bool = False) -> None:
     """Read the environment and start traces, metrics and Sentry as it asks; call it once, before anything else.
 
-    A second call changes nothing. A wrong setting is logged and its default used; with `strict` it raises
-    `SettingError`, and any later failure of ours raises too (meant for tests). Nothing here waits on the network.
+    A second call changes nothing. A wrong setting is logged and its default used, and what does not start (a package
+    that is missing) is logged and done without; with `strict` both raise (`SettingError`, `MissingExtraError`), as does
+    any later failure of ours (meant for tests). Nothing here waits on the network.
     A forked child begins anew by itself. What is held is sent at the end of the process: by `atexit`, at SIGTERM where
     the application does not handle it, at the end of an instrumented FastAPI application's lifespan.
     """
@@ -70,7 +72,11 @@ def init(*, strict: bool = False) -> None:
 def _outlive_the_process() -> None:
     """Once a process and its children: the hooks stay, and do nothing where nothing is set up."""
     survive_forks(_unlock, shutdown)
-    stop_at_sigterm(shutdown, DEFAULT_TIMEOUT_SECONDS + _JOIN_SECONDS)
+    stop_at_sigterm(shutdown, _flush, DEFAULT_TIMEOUT_SECONDS + _JOIN_SECONDS)
+
+
+def _flush() -> None:
+    _closing.flush(_runtime.current())
 
 
 def _unlock() -> None:
@@ -132,8 +138,7 @@ def _settings(*, strict: bool) -> Settings:
 
 def _build(settings: Settings) -> _runtime.Runtime:
     resource, switches, accounts = providers.resource(settings), Switches(), Accounts()
-    sentry = Sentry.start(settings, switches, accounts.errors)
-    sentry.watch_unhandled(report_unhandled, report_logged)
+    sentry = start_or_do_without(lambda: _sentry(settings, switches, accounts), Sentry)
     set_global_textmap(TrustedPropagator())
     tracing = _tracing(settings, resource, switches)
     queue = _send_spans(tracing, settings, accounts)
@@ -147,6 +152,12 @@ def _build(settings: Settings) -> _runtime.Runtime:
         logs=correlate_logs(settings.service_name), switches=switches, watching=watch(settings, switches),
         accounts=accounts, span_queue=queue,
     )  # fmt: skip
+
+
+def _sentry(settings: Settings, switches: Switches, accounts: Accounts) -> Sentry:
+    sentry = Sentry.start(settings, switches, accounts.errors)
+    sentry.watch_unhandled(report_unhandled, report_logged)
+    return sentry
 
 
 def _tracing(settings: Settings, resource: Resource, switches: Switches) -> trace.TracerProvider:

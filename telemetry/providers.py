@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from telemetry import prometheus
 from telemetry._catalog_meters import CatalogMeterProvider
 from telemetry._compat import ProcessReader
+from telemetry._guard import start_or_do_without
 from telemetry._users import UserProcessor
 from telemetry.catalog import CATALOG
 from telemetry.conversation import ConversationProcessor
@@ -87,7 +88,7 @@ def metric_readers(settings: Settings, accounts: Accounts) -> list[MetricReader]
         counted = CountedMetricExporter(Delivery(settings, "metrics"), accounts.metrics)
         readers.append(ProcessReader(ZeroPointExporter(counted, CUMULATIVE)))
     if settings.exports_metrics_to("prometheus"):
-        readers.append(prometheus.reader(settings))
+        readers += start_or_do_without(lambda: [prometheus.reader(settings)], list)
     return readers
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 
+import psycopg
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -59,6 +60,24 @@ def test_after_uninstrument_a_new_application_is_not_recorded(recorded: Recorded
     FastAPIInstrumentor().uninstrument()
     request_of(FastAPI())
     assert recorded.spans == []
+
+
+def test_uninstrument_undoes_what_was_done_to_objects_made_meanwhile(recorded: Recorded, watched: None) -> None:
+    app = FastAPI()
+    pool = ConnectionPool("host=nowhere", min_size=1, open=False)
+    assert is_recording()
+    assert recorded.metrics()["db.pool.max"] == {(): 1}
+    FastAPIInstrumentor().uninstrument()
+    PsycopgInstrumentor().uninstrument()
+    request_of(app)
+    assert recorded.spans == []
+    assert "getconn" not in vars(pool)
+    assert not is_recording()
+
+
+def is_recording() -> bool:
+    """Tell whether psycopg's cursors are ours now."""
+    return hasattr(psycopg.Cursor.execute, "__wrapped__")
 
 
 def test_one_of_two_handles_closed_leaves_the_application_recorded(recorded: Recorded) -> None:

@@ -96,6 +96,38 @@ def test_a_wrong_setting_is_one_log_line_and_the_application_runs() -> None:
     assert done.stderr.count('ENABLE_METRICS must be true or false (got "yess"); using True.') == 1
 
 
+WITHOUT_PACKAGE = """
+import sys
+class Missing:
+    def find_spec(self, name, *_):
+        if name.startswith(%r):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+"""
+MISSING = {
+    "sentry": ({"SENTRY_DSN": "http://key@127.0.0.1:9/1"}, "sentry_sdk"),
+    "prometheus": ({"OTEL_METRICS_EXPORTER": "otlp,prometheus"}, "opentelemetry.exporter.prometheus"),
+}
+
+
+@pytest.mark.parametrize("extra", MISSING)
+def test_a_package_that_is_missing_is_one_line_and_the_rest_runs(extra: str, receiver: str) -> None:
+    environ, package = MISSING[extra]
+    code = WITHOUT_PACKAGE % package + WORK % "telemetry.shutdown()"
+    done = run(code, OTEL_EXPORTER_OTLP_ENDPOINT=receiver, **environ)
+    assert (done.returncode, done.stdout.split()[0]) == (0, "True")
+    assert re.fullmatch(rf'.* needs the package .*: pip install ".*\[{extra}\]"; going on without\n', done.stderr)
+    assert {"/v1/traces", "/v1/metrics"} <= set(Receiver.paths)
+
+
+@pytest.mark.parametrize("extra", MISSING)
+def test_strict_raises_on_a_package_that_is_missing(extra: str) -> None:
+    environ, package = MISSING[extra]
+    done = run(WITHOUT_PACKAGE % package + "import telemetry; telemetry.init(strict=True)", **environ)
+    assert done.returncode == 1
+    assert "MissingExtraError: " in done.stderr
+
+
 def test_strict_raises_on_a_wrong_setting() -> None:
     done = run("import telemetry; telemetry.init(strict=True)", ENABLE_METRICS="yess")
     assert done.returncode == 1
@@ -160,6 +192,27 @@ def test_at_sigterm_a_collector_that_never_answers_holds_nobody_longer_than_the_
         done = run(TIMED + WORK % END, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
     assert done.returncode == -signal.SIGTERM
     assert UNSENT.search(done.stderr)
+
+
+def test_the_first_process_of_a_container_sends_at_sigterm_and_goes_on_as_it_would_without_us(receiver: str) -> None:
+    own_processes = ["unshare", "--pid", "--fork", "--mount-proc"]
+    if subprocess.run([*own_processes, "true"], capture_output=True, check=False).returncode:  # noqa: S603
+        pytest.skip("process namespaces are not allowed here")
+    code = """
+import os, signal, time, telemetry
+telemetry.init()
+with telemetry.get_tracer().start_as_current_span("before"):
+    pass
+os.kill(os.getpid(), signal.SIGTERM)
+with telemetry.get_tracer().start_as_current_span("after") as span:
+    print(os.getpid(), span.is_recording())
+os._exit(7)
+"""
+    command = [*own_processes, sys.executable, "-W", "error", "-c", code]
+    environ = clean_environment() | {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    assert (done.returncode, done.stdout) == (7, "1 True\n"), done.stderr
+    assert {"/v1/traces", "/v1/metrics"} <= set(Receiver.paths)
 
 
 TIMED = "import faulthandler; faulthandler.dump_traceback_later(8, exit=True)\n"
