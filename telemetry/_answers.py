@@ -1,7 +1,13 @@
-"""A session of requests that remembers what the Collector answered: the SDK's exporter tells only that it failed."""
+"""A session of requests that remembers what the Collector answered: the SDK's exporter tells only that it failed.
+
+What a first request would import is imported with it. A process that forks while its exporter's thread is in the middle
+of an import leaves the module's lock to the child, in which every export then waits for it, for ever.
+"""
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - of an address with a name
+import netrc  # noqa: F401 - which requests reads for each request
 from typing import Any
 
 import requests

@@ -170,6 +170,28 @@ telemetry.shutdown(0.2)
 FORKS = 12
 
 
+def test_a_first_export_imports_nothing_whose_lock_a_child_could_inherit() -> None:
+    """Of forks in the middle of `import netrc` one in ten had a child that exported nothing."""
+    assert (
+        run(
+            """
+from telemetry import _closing
+providers.metric_readers = real
+telemetry.init()
+photo()
+telemetry.record_error(ValueError("x"), component="api")
+before = set(sys.modules)
+_closing.flush(_runtime.current(), 0.5)
+print(json.dumps(sorted(set(sys.modules) - before)))
+os._exit(0)
+""",
+            OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:9",
+            SENTRY_DSN="http://key@127.0.0.1:9/1",
+        )
+        == []
+    )
+
+
 def test_a_child_has_the_sdks_threads_once() -> None:
     assert run("""
 providers.metric_readers = real
