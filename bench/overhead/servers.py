@@ -1,0 +1,109 @@
+"""The processes of a run: one server a variant, a sink, a PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+
+from bench.overhead.variants import VARIANTS
+from stack.settings import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Server", "Sink", "environment"]
+
+_START_SECONDS = 40.0
+QUICKLY = {
+    "OTEL_BSP_SCHEDULE_DELAY": "500",
+    "ELASTIC_APM_API_REQUEST_TIME": "500ms",
+    "DD_TRACE_WRITER_INTERVAL_SECONDS": "0.5",
+}
+"""Each sends what it has within the time that is measured."""
+
+
+def environment(sink: int, endpoint: str, database: str) -> dict[str, str]:
+    """Return what every variant is told: the same Collector, database and sink."""
+    prefixes = ("OTEL_", "SENTRY_", "TELEMETRY_", "ENABLE_", "DD_", "ELASTIC_")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    return clean | QUICKLY | {
+        "DATABASE_URL": database,
+        "PYTHONPATH": str(ROOT),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_SERVICE_NAME": "bench",
+        "SENTRY_DSN": f"http://key@127.0.0.1:{sink}/1",
+        "ELASTIC_APM_SERVER_URL": f"http://127.0.0.1:{sink}",
+        "ELASTIC_APM_CLOUD_PROVIDER": "none",
+        "ELASTIC_APM_CENTRAL_CONFIG": "false",
+        "DD_TRACE_AGENT_URL": f"http://127.0.0.1:{sink}",
+        "DD_REMOTE_CONFIGURATION_ENABLED": "false",
+        "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
+        "DD_RUNTIME_METRICS_ENABLED": "false",
+    }  # fmt: skip
+
+
+class Process:
+    """A process that listens on a port of its own; a context manager that ends it."""
+
+    def __init__(self, command: list[str], environ: dict[str, str]) -> None:
+        """Start it; the port is the command's last word."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self._process = subprocess.Popen([*command, str(self.port)], env=environ, cwd=ROOT)  # noqa: S603 - our own
+        self._seen = psutil.Process(self._process.pid)
+
+    def wait(self) -> None:
+        """Wait until it serves; raises `TimeoutError`."""
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise TimeoutError(f"{self._process.args} does not serve")
+
+    @property
+    def cpu(self) -> float:
+        """The seconds of processor time it has used, in all its threads."""
+        times = self._seen.cpu_times()
+        return float(times.user + times.system)
+
+    @property
+    def memory(self) -> int:
+        """Its resident bytes."""
+        return int(self._seen.memory_info().rss)
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        try:
+            self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class Server(Process):
+    """A variant of the application."""
+
+    def __init__(self, name: str, python: Path, environ: dict[str, str]) -> None:
+        """Start it."""
+        self.name: str = name
+        command = [str(python), "-W", "ignore", "-m", "bench.overhead.app", name]
+        super().__init__(command, environ | VARIANTS[name].environ)
+
+
+class Sink(Process):
+    """What takes the peers' own protocols."""
+
+    def __init__(self, python: Path) -> None:
+        """Start it."""
+        super().__init__([str(python), "-m", "bench.overhead.sink"], dict(os.environ) | {"PYTHONPATH": str(ROOT)})

@@ -1,0 +1,55 @@
+"""A sink that takes what the peers send by their own protocols: Sentry's envelopes, Elastic's intake, Datadog's agent.
+
+`python -m bench.overhead.sink PORT`; it answers each as the real receiver would, and keeps nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+ELASTIC = {"version": "8.15.0", "publish_ready": True}
+DATADOG_INFO = {"version": "7.60.0", "endpoints": ["/v0.4/traces", "/v0.5/traces"], "client_drop_p0s": True}
+
+
+class Sink(BaseHTTPRequestHandler):
+    """Takes everything."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Say who we are."""
+        self._answer(200, DATADOG_INFO if self.path == "/info" else ELASTIC)
+
+    def do_POST(self) -> None:
+        """Take a body of known length, or in chunks."""
+        if self.headers.get("transfer-encoding", "").lower() == "chunked":
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                self.rfile.read(size + 2)
+            self.rfile.readline()
+        else:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+        if "/intake/" in self.path:
+            self._answer(202, None)
+        else:
+            self._answer(200, {"rate_by_service": {}} if "traces" in self.path else {"id": "0" * 32})
+
+    do_PUT = do_POST  # noqa: N815 - the base class's names
+
+    def _answer(self, status: int, content: object) -> None:
+        body = b"" if content is None else json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+if __name__ == "__main__":
+    server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Sink)
+    server.daemon_threads = True
+    server.serve_forever()
