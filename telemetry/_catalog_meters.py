@@ -1,4 +1,7 @@
-"""Meters that make what the catalog has, and nothing else; what is refused is named once in the log."""
+"""Meters that make what the catalog has, and nothing else; what is refused is named once in the log.
+
+What is recorded as it happens is added up in our own series; what is observed at each collection the SDK reads.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ from typing import TYPE_CHECKING
 from opentelemetry.metrics import Meter, NoOpMeter
 from opentelemetry.sdk.metrics import MeterProvider
 
+from telemetry import _instruments_api
+from telemetry._compat import collect_also
+from telemetry._series import SeriesStore
 from telemetry.catalog import CATALOG
 
 if TYPE_CHECKING:
@@ -23,6 +29,9 @@ if TYPE_CHECKING:
         UpDownCounter,
         _Gauge,
     )
+    from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.metrics.view import View
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.util.types import Attributes
 
 __all__ = ["CatalogMeterProvider"]
@@ -35,18 +44,27 @@ _LIBRARIES = ("opentelemetry", "pydantic-ai")
 class CatalogMeterProvider(MeterProvider):
     """The SDK's provider; its meters record the catalog's metrics only."""
 
+    def __init__(
+        self, readers: Sequence[MetricReader], resource: Resource, views: Sequence[View], *, exemplars: str
+    ) -> None:
+        """Record for `readers`; `exemplars` is a value of OTEL_METRICS_EXEMPLAR_FILTER."""
+        super().__init__(readers, resource, shutdown_on_exit=False, views=views)
+        self.store: SeriesStore = SeriesStore(exemplars)
+        collect_also(self, readers, self.store.collect)
+
     def get_meter(
         self, name: str, version: str | None = None, schema_url: str | None = None, attributes: Attributes = None
     ) -> Meter:
         """Return a meter."""
-        return _CatalogMeter(super().get_meter(name, version, schema_url, attributes), name)
+        return _CatalogMeter(super().get_meter(name, version, schema_url, attributes), name, self.store)
 
 
 class _CatalogMeter(Meter):
     """Asks the real meter, or one that records nothing."""
 
-    def __init__(self, real: Meter, scope: str) -> None:
+    def __init__(self, real: Meter, scope: str, store: SeriesStore) -> None:
         super().__init__(scope)
+        self.store: SeriesStore = store
         self._real, self._nothing = real, NoOpMeter(scope)
         self._level = logging.DEBUG if scope.startswith(_LIBRARIES) else logging.WARNING
         self._refused: set[str] = set()
@@ -61,10 +79,16 @@ class _CatalogMeter(Meter):
         return self._nothing
 
     def create_counter(self, name: str, unit: str = "", description: str = "") -> Counter:
-        return self._for(name).create_counter(name, unit, description)
+        real = self._for(name)
+        return real.create_counter(name, unit, description) if real is self._nothing else (
+            _instruments_api.Counter(self.store, CATALOG[name])
+        )  # fmt: skip
 
     def create_up_down_counter(self, name: str, unit: str = "", description: str = "") -> UpDownCounter:
-        return self._for(name).create_up_down_counter(name, unit, description)
+        real = self._for(name)
+        return real.create_up_down_counter(name, unit, description) if real is self._nothing else (
+            _instruments_api.UpDownCounter(self.store, CATALOG[name])
+        )  # fmt: skip
 
     def create_histogram(
         self,
@@ -74,9 +98,11 @@ class _CatalogMeter(Meter):
         *,
         explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
     ) -> Histogram:
-        buckets = CATALOG[name].buckets if name in CATALOG else explicit_bucket_boundaries_advisory
-        meter = self._for(name)
-        return meter.create_histogram(name, unit, description, explicit_bucket_boundaries_advisory=buckets)
+        del explicit_bucket_boundaries_advisory  # the catalog has the buckets
+        real = self._for(name)
+        return real.create_histogram(name, unit, description) if real is self._nothing else (
+            _instruments_api.Histogram(self.store, CATALOG[name])
+        )  # fmt: skip
 
     def create_gauge(self, name: str, unit: str = "", description: str = "") -> _Gauge:
         return self._for(name).create_gauge(name, unit, description)

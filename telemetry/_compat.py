@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from typing import TYPE_CHECKING
 
-__all__ = ["ProcessReader"]
+from opentelemetry.sdk.metrics.export import (
+    Metric,
+    MetricReader,
+    MetricsData,
+    PeriodicExportingMetricReader,
+    ResourceMetrics,
+    ScopeMetrics,
+)
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from opentelemetry.sdk.metrics import MeterProvider
+
+__all__ = ["ProcessReader", "collect_also"]
+
+_SCOPE = InstrumentationScope("telemetry")
 
 
 class ProcessReader(PeriodicExportingMetricReader):
@@ -16,3 +33,26 @@ class ProcessReader(PeriodicExportingMetricReader):
 
     def _at_fork_reinit(self) -> None:
         """Start no thread: the child has a reader of its own."""
+
+
+def collect_also(provider: MeterProvider, readers: Iterable[MetricReader], more: Callable[[], list[Metric]]) -> None:
+    """Let each reader of a provider collect what `more` returns beside what the SDK has.
+
+    The specification has a metric producer for this, which the SDK for Python lacks.
+    https://github.com/open-telemetry/opentelemetry-python/blob/v1.45.1/opentelemetry-sdk/src/opentelemetry/sdk/metrics/_internal/__init__.py#L482
+    """
+
+    def collect(reader: MetricReader, timeout_millis: float = 10_000) -> MetricsData | None:
+        found = provider._measurement_consumer.collect(reader, timeout_millis)  # noqa: SLF001
+        metrics = more()
+        if not metrics:
+            return found
+        resource = provider._sdk_config.resource  # noqa: SLF001
+        ours = ScopeMetrics(_SCOPE, metrics, "")
+        if found is None or not found.resource_metrics:
+            return MetricsData([ResourceMetrics(resource, [ours], "")])
+        (first,) = found.resource_metrics
+        return MetricsData([ResourceMetrics(first.resource, [*first.scope_metrics, ours], first.schema_url)])
+
+    for reader in readers:
+        reader._set_collect_callback(collect)  # type: ignore[arg-type]  # noqa: SLF001

@@ -39,6 +39,11 @@ class Guard:
         """Guard the code named by `site`, a short phrase such as "finish a query"."""
         self._site = site
 
+    def caught(self, error: Exception) -> None:
+        """Do as the block does, where a `try` is cheaper: `except Exception as error: guard.caught(error)`."""
+        if not self.__exit__(type(error), error, error.__traceback__):
+            raise error
+
     def __enter__(self) -> None:
         """Start guarding."""
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.util.types import Attributes
 
+    from telemetry._series import SeriesStore
+
 __all__ = ["RenewableMeterProvider"]
 
 
@@ -85,6 +87,11 @@ class _Meter(metrics.Meter):
         self._get_real, self._switches = get_real, switches
         self._real = get_real()
         self._made: dict[tuple[object, ...], Renewable] = {}
+
+    @property
+    def store(self) -> SeriesStore | None:
+        """The series of this process's provider."""
+        return getattr(self._real, "store", None)
 
     def renew(self) -> None:
         self._real = self._get_real()

@@ -10,6 +10,7 @@ Translation: https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 __all__ = ["CATALOG", "Label", "Metric", "register"]
@@ -63,6 +64,15 @@ class Metric:
         """The name in Prometheus."""
         base = self.name.replace(".", "_") + _SUFFIXES.get(self.unit, "")
         return f"{base}_total" if self.kind == "counter" and not base.endswith("_total") else base
+
+    @cached_property
+    def label_names(self) -> tuple[str, ...]:
+        """The names of its labels."""
+        return tuple(label.name for label in self.labels)
+
+    def attributes(self, values: tuple[str, ...]) -> dict[str, str]:
+        """Return a series' labels by name from their values in order; an empty value is no label."""
+        return {name: value for name, value in zip(self.label_names, values, strict=True) if value}
 
     @property
     def series_bound(self) -> int:

@@ -7,9 +7,10 @@ past the catalog's bounds become `other`; recording never raises into the applic
 from __future__ import annotations
 
 import itertools
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, NoOpMeter, Observation
+from opentelemetry.metrics import CallbackOptions, Meter, NoOpMeter, Observation
 
 from telemetry._guard import Guard
 from telemetry.catalog import OTHER
@@ -18,6 +19,7 @@ from telemetry.switches import Switches
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from telemetry._series import HistogramSeries, SeriesStore, SumSeries
     from telemetry.catalog import Label, Metric
 
     Source = Callable[[], Iterable[tuple[float, Mapping[str, str]]]]
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Instruments"]
 
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 _recording = Guard("record a metric")
 _observing = Guard("observe a metric")
 
@@ -36,8 +39,8 @@ class Instruments:
         """Prepare for a meter; without one, or while metrics are switched off, nothing is recorded."""
         self._switches = switches or Switches()
         self._meter = meter or NoOpMeter("telemetry")
-        self._counters: dict[str, Counter] = {}
-        self._histograms: dict[str, Histogram] = {}
+        self._store: SeriesStore | None = getattr(meter, "store", None)
+        self._series: dict[tuple[str, ...], SumSeries | HistogramSeries] = {}
         self._sources: dict[str, list[Source]] = {}
         self._values: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
         self._seen: dict[tuple[str, str], set[str]] = {}
@@ -45,21 +48,44 @@ class Instruments:
 
     def begin_again(self) -> None:
         """Do once more, in a forked child, what was done for its parent: series at zero; what was set is not known."""
+        self._store = getattr(self._meter, "store", None)
+        self._series.clear()
         for values in self._values.values():
             values.clear()
         for metric, labels in list(self._zeros.values()):
             self.add(metric, 0, labels)
 
-    def add(self, metric: Metric, amount: float = 1, labels: Mapping[str, str] | None = None) -> None:
+    def add(self, metric: Metric, amount: float = 1, labels: Mapping[str, str] = _NONE) -> None:
         """Add to a counter."""
-        if not self._switches.metrics:
-            return
-        with _recording:
-            counter = self._counters.get(metric.name)
-            if counter is None:
-                counter = self._meter.create_counter(metric.name, metric.unit, metric.description)
-                self._counters[metric.name] = counter
-            counter.add(amount, self._bounded(metric, labels or {}))
+        if self._store is not None and self._switches.metrics:
+            try:
+                self._found(metric, labels).add(amount)
+            except Exception as error:  # noqa: BLE001 - the guard's own kind
+                _recording.caught(error)
+
+    def record(self, metric: Metric, value: float, labels: Mapping[str, str] = _NONE) -> None:
+        """Record one value into a histogram, in the metric's unit."""
+        if self._store is not None and self._switches.metrics:
+            try:
+                self._found(metric, labels).record(value)
+            except Exception as error:  # noqa: BLE001 - the guard's own kind
+                _recording.caught(error)
+
+    def _found(self, metric: Metric, labels: Mapping[str, str]) -> Any:  # noqa: ANN401 - of the metric's kind
+        key = (metric.name, *[labels[name] for name in metric.label_names])
+        return self._series.get(key) or self._bound(metric, key)
+
+    def _bound(self, metric: Metric, key: tuple[str, ...]) -> SumSeries | HistogramSeries:
+        """Find a series; it is remembered by the values asked for, unless one was past its bound: those never end."""
+        assert self._store is not None  # noqa: S101 - asked by the callers
+        values = tuple(
+            self._bounded_value(metric, label, value) for label, value in zip(metric.labels, key[1:], strict=True)
+        )
+        find = self._store.histogram if metric.kind == "histogram" else self._store.sum
+        series = find(metric, values)
+        if values == key[1:]:
+            self._series[key] = series
+        return series
 
     def start_at_zero(self, metric: Metric, **known: Iterable[str]) -> None:
         """Let every combination of known label values exist at 0, so that the first increment is seen by `rate()`.
@@ -72,23 +98,12 @@ class Instruments:
             self._zeros[metric.name, *combination] = (metric, labels)
             self.add(metric, 0, labels)
 
-    def record(self, metric: Metric, value: float, labels: Mapping[str, str] | None = None) -> None:
-        """Record one value into a histogram, in the metric's unit."""
-        if not self._switches.metrics:
-            return
-        with _recording:
-            histogram = self._histograms.get(metric.name)
-            if histogram is None:
-                histogram = self._meter.create_histogram(metric.name, metric.unit, metric.description)
-                self._histograms[metric.name] = histogram
-            histogram.record(value, self._bounded(metric, labels or {}))
-
-    def set(self, metric: Metric, value: float, labels: Mapping[str, str] | None = None) -> None:
+    def set(self, metric: Metric, value: float, labels: Mapping[str, str] = _NONE) -> None:
         """Set a gauge; it keeps the value until it is set again."""
         if not self._switches.metrics:
             return
         with _recording:
-            bounded = self._bounded(metric, labels or {})
+            bounded = self._bounded(metric, labels)
             if metric.name not in self._values:
                 values = self._values[metric.name] = {}
                 self.observe(metric, lambda: [(found, dict(key)) for key, found in list(values.items())])

@@ -5,9 +5,10 @@ What is not in our own settings (intervals, limits, detectors) the SDK reads fro
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
+from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource, ServiceInstanceIdResourceDetector
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -77,7 +78,9 @@ def span_queue(settings: Settings, accounts: Accounts) -> SpanQueue:
 @only_right()
 def meter_provider(resource: Resource, readers: Sequence[MetricReader]) -> MeterProvider:
     """Record the catalog's metrics and nothing else, for `readers`."""
-    return CatalogMeterProvider(readers, resource, shutdown_on_exit=False, views=_views())
+    return CatalogMeterProvider(
+        readers, resource, _views(), exemplars=os.environ.get("OTEL_METRICS_EXEMPLAR_FILTER", "").strip()
+    )
 
 
 @only_right()
@@ -93,10 +96,6 @@ def metric_readers(settings: Settings, accounts: Accounts) -> list[MetricReader]
 
 
 def _views() -> list[View]:
-    """One view a metric, with its buckets and labels."""
-    views = []
-    for metric in CATALOG.values():
-        buckets = ExplicitBucketHistogramAggregation(metric.buckets) if metric.buckets else None
-        keys = {label.name for label in metric.labels}
-        views.append(View(instrument_name=metric.name, aggregation=buckets, attribute_keys=keys))
-    return views
+    """One view a metric that the SDK observes, with its labels."""
+    observed = (metric for metric in CATALOG.values() if metric.kind != "histogram")
+    return [View(instrument_name=metric.name, attribute_keys=set(metric.label_names)) for metric in observed]

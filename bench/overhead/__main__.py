@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -68,14 +69,14 @@ def start(names: list[str], running: ExitStack) -> list[Server]:
 def table(workload: str, found: dict[str, Figures]) -> str:
     """Return a workload's figures as text."""
     bare = found[BARE]
-    lines = [f"{workload}: bare {bare.cpu[0] * 1e6:.0f} us of CPU a request",
-             f"{'':28}{'CPU':>6} {'quartiles':>11} {'added':>8} {'rate':>6} {'p50':>6} {'p99':>6} {'MiB':>5}"]  # fmt: skip
+    middle = statistics.median(bare.cpu) * 1e6
+    heads = f"{'':28}{'CPU':>6} {'quartiles':>11} {'added':>9} {'rate':>6} {'p50':>6} {'p99':>6} {'MiB':>5}"
+    lines = [f"{workload}: bare {middle:.0f} us of CPU a request", heads]
     for name, figures in found.items():
         cpu, low, high = figures.against(bare, "cpu")
-        added = (cpu - 1) * sorted(bare.cpu)[len(bare.cpu) // 2] * 1e6
         ratios = [figures.against(bare, what)[0] for what in ("rate", "p50", "p99")]
         lines.append(
-            f"{name:28}{cpu:6.2f} {low:5.2f}-{high:4.2f} {added:6.0f} us "
+            f"{name:28}{cpu:6.2f} {low:5.2f}-{high:4.2f} {(cpu - 1) * middle:6.0f} us "
             + " ".join(f"{ratio:6.2f}" for ratio in ratios) + f" {figures.memory / 2**20:5.0f}"
         )  # fmt: skip
     return "\n".join(lines) + "\n"

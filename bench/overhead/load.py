@@ -31,9 +31,7 @@ class Load:
         """Return the requests' bytes, one after the other."""
         for number in range(self.requests):
             path = self.path.format(item=number % ITEMS)
-            yield (
-                f"{self.method} {path} HTTP/1.1\r\nhost: bench\r\ncontent-length: 0\r\n{self.headers}\r\n"
-            ).encode()
+            yield (f"{self.method} {path} HTTP/1.1\r\nhost: bench\r\ncontent-length: 0\r\n{self.headers}\r\n").encode()
 
 
 class _Connection(asyncio.Protocol):

@@ -55,7 +55,8 @@ class Process:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
-        self._process = subprocess.Popen([*command, str(self.port)], env=environ, cwd=ROOT)  # noqa: S603 - our own
+        self._command = [*command, str(self.port)]
+        self._process = subprocess.Popen(self._command, env=environ, cwd=ROOT)  # noqa: S603 - our own
         self._seen = psutil.Process(self._process.pid)
 
     def wait(self) -> None:
@@ -68,7 +69,7 @@ class Process:
                 time.sleep(0.05)
             else:
                 return
-        raise TimeoutError(f"{self._process.args} does not serve")
+        raise TimeoutError(f"{self._command} does not serve")
 
     @property
     def cpu(self) -> float:
