@@ -14,14 +14,19 @@ from telemetry._runtime import current
 from telemetry.entry import Root
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping
 
     from telemetry.entry import Entry
 
     Scope = MutableMapping[str, Any]
     Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
 
-__all__ = ["UNMATCHED", "Request", "endpoint", "is_disconnect", "span_name"]
+__all__ = ["UNMATCHED", "Request", "endpoint", "is_disconnect", "request_attributes", "span_name"]
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+_OTHER_METHOD = "_OTHER"
 
 UNMATCHED = "unmatched"
 """The endpoint of every request that no route answers."""
@@ -37,9 +42,14 @@ _finishing = Guard("finish a request")
 class Request:
     """The state of one request; streams and WebSockets are measured apart from requests, whose time they would blur."""
 
-    def __init__(self, scope: Scope, entry: Entry) -> None:
+    __slots__ = (
+        "_entry", "_finished", "_gone", "_may_stream", "_receive", "_scope", "_send", "_start", "_status", "_stream",
+        "_websocket",
+    )  # fmt: skip
+
+    def __init__(self, scope: Scope, entry: Entry, receive: Receive, send: Send) -> None:
         """Start the clock."""
-        self._scope, self._entry = scope, entry
+        self._scope, self._entry, self._receive, self._send = scope, entry, receive, send
         self._websocket = scope["type"] == WEBSOCKET
         self._stream = WEBSOCKET if self._websocket else ""
         self._may_stream = ""
@@ -48,13 +58,16 @@ class Request:
         self._finished = False
         self._start = time.perf_counter()
 
-    def received(self, message: Message) -> None:
-        """Note a client that has gone."""
+    async def receive(self) -> Message:
+        """Receive, and note a client that has gone."""
+        message = await self._receive()
         if message["type"] == "http.disconnect":
             self._gone = True
+        return message
 
-    def sent(self, message: Message) -> None:
-        """Note the status and whether it is a stream; the last byte ends a request, whatever runs after it."""
+    async def send(self, message: Message) -> None:
+        """Send, and note status and whether it is a stream; the last byte ends a request, whatever runs after it."""
+        await self._send(message)
         kind = message["type"]
         if kind == "http.response.start":
             self._status = message["status"]
@@ -77,9 +90,12 @@ class Request:
         status = self._final_status(error)
         if status >= SERVER_ERROR:
             self._entry.fail(type(error).__name__ if error is not None else str(status))
+        route = endpoint(self._scope)
+        if self._entry.sampled:
+            self._describe(self._entry.root, status, route)
         slow = not self._stream and seconds > current().settings.slow_request_seconds
-        with self._entry.end(lambda: self._root(status), slow=slow):
-            self._record(str(status), seconds)
+        with self._entry.end(lambda: self._late_root(status, route), slow=slow):
+            self._record(str(status), seconds, route or UNMATCHED)
 
     def _final_status(self, error: BaseException | None) -> int:
         """Return what was sent where the answer is complete; else whose fault it is that it is not."""
@@ -91,21 +107,48 @@ class Request:
             return SERVER_ERROR
         return self._status
 
-    def _record(self, status: str, seconds: float) -> None:
+    def _record(self, status: str, seconds: float, route: str) -> None:
         instruments = current().instruments
-        labels = {"method": self._scope.get("method", ""), "endpoint": endpoint(self._scope) or UNMATCHED,
-                  "status": status, "kind": self._stream}  # fmt: skip
+        labels = {"method": self._scope.get("method", ""), "endpoint": route, "status": status, "kind": self._stream}
         if not self._websocket:
             instruments.add(catalog.HTTP_REQUESTS, 1, labels)
         metric = catalog.HTTP_STREAM_DURATION if self._stream else catalog.HTTP_REQUEST_DURATION
         instruments.record(metric, seconds, labels)
 
-    def _root(self, status: int) -> Root:
-        route = endpoint(self._scope)
+    def root(self) -> Root:
+        """Return the span as it starts, before any route has matched."""
+        return Root(str(self._scope.get("method", WEBSOCKET)), trace.SpanKind.SERVER, request_attributes(self._scope))
+
+    def _describe(self, span: trace.Span, status: int, route: str | None) -> None:
+        span.update_name(span_name(self._scope, route))
+        if route:
+            span.set_attribute("http.route", route)
+        if not self._websocket:
+            span.set_attribute("http.response.status_code", status)
+        if status >= SERVER_ERROR:
+            span.set_attribute("error.type", str(status))
+
+    def _late_root(self, status: int, route: str | None) -> Root:
         attributes: dict[str, str | int] = {"http.route": route} if route else {}
         if not self._websocket:
             attributes |= {"http.request.method": self._scope["method"], "http.response.status_code": status}
         return Root(span_name(self._scope, route), trace.SpanKind.SERVER, attributes)
+
+
+def request_attributes(scope: Scope) -> dict[str, str | int]:
+    """Return what the ASGI middleware of the field says of a request, without address, path and query string."""
+    host, port = scope.get("server") or ("0.0.0.0", 80)  # noqa: S104 - what the field says where a server does not
+    found: dict[str, str | int] = {"url.scheme": scope.get("scheme", ""), "server.address": host}
+    if port:
+        found["server.port"] = port
+    found["network.protocol.version"] = scope.get("http_version", "")
+    if "method" in scope:
+        found["http.request.method"] = scope["method"] if scope["method"] in _METHODS else _OTHER_METHOD
+    for name, value in scope.get("headers", ()):
+        if name == b"user-agent":
+            found["user_agent.original"] = value.decode("latin-1")
+            break
+    return found
 
 
 def _kind_of_stream(headers: Any) -> str:  # noqa: ANN401 - pairs of bytes

@@ -1,7 +1,7 @@
 """FastAPI: one server span a request, the plan's HTTP metrics, unhandled exceptions.
 
-Spans come from the field's ASGI middleware, without its spans for each message sent and received; it runs only for
-requests that are recorded. They are named by the route's pattern, which is taken from the router once it has matched.
+Spans are those of the field's ASGI middleware, without what may tell who asked (address, path), and named by the pattern
+of the route, which the router knows once it has matched. A request that is not recorded has none.
 Metrics: `http_requests_total`; `http_request_duration_seconds` until the last byte, without background tasks, which are
 traces of their own; `http_stream_duration_seconds` for streams, server-sent events and WebSockets. An exception that
 leaves the application, or that a handler turns into a status of 500 and above, is counted and sent to Sentry inside the
@@ -15,7 +15,7 @@ import inspect
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-from opentelemetry import context, metrics, trace
+from opentelemetry import context, trace
 
 from telemetry import prometheus
 from telemetry._closing import flush, in_thread
@@ -23,10 +23,10 @@ from telemetry._extras import require
 from telemetry._guard import Guard
 from telemetry._runtime import Runtime, current
 from telemetry.context import capture_error, count_error, is_known
-from telemetry.entry import Entry, current_entry
+from telemetry.entry import Entry
 from telemetry.instrumentation._background import background_tasks
 from telemetry.instrumentation._handle import Handle, Shared
-from telemetry.instrumentation._requests import SERVER_ERROR, Request, endpoint, is_disconnect, span_name
+from telemetry.instrumentation._requests import SERVER_ERROR, Request, is_disconnect
 from telemetry.propagation import caller_of
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ _RECORDING = "_telemetry_recording"
 _NATIVE = "fastapi.telemetry"
 """FastAPI records nothing itself where the scope has this key; a mounted application asks anew, and would."""
 
-_believing, _naming = Guard("read who calls"), Guard("name a request's span")
-_reporting = Guard("report a request's error")
+_believing, _reporting = Guard("read who calls"), Guard("report a request's error")
 
 
 def instrument_fastapi(app: FastAPI) -> Handle:
@@ -63,14 +62,12 @@ def instrument_fastapi(app: FastAPI) -> Handle:
 
     Raises `MissingExtraError` without the packages of the extra `fastapi`.
     """
-    require("opentelemetry.instrumentation.asgi", feature="instrument_fastapi", extra="fastapi")
+    require("fastapi", feature="instrument_fastapi", extra="fastapi")
     recording: Shared = vars(app).setdefault(_RECORDING, Shared(lambda: _start(app)))
     return recording.acquire()
 
 
 def _start(app: FastAPI) -> Callable[[], None]:
-    from opentelemetry.instrumentation import asgi  # noqa: PLC0415 - optional package
-
     background = background_tasks.acquire()
     build_before = app.build_middleware_stack
 
@@ -82,14 +79,7 @@ def _start(app: FastAPI) -> Callable[[], None]:
         finally:
             app.exception_handlers = handlers
         stack.app = ErrorLayer(stack.app)
-        recorded = asgi.OpenTelemetryMiddleware(
-            stack,
-            default_span_details=lambda scope: (scope.get("method", "websocket"), {}),
-            tracer=current().tracer,
-            meter=metrics.NoOpMeter("telemetry"),
-            exclude_spans=["receive", "send"],
-        )
-        return RequestLayer(recorded, stack, current())
+        return RequestLayer(stack, current())
 
     app.build_middleware_stack = build  # type: ignore[method-assign]
     app.middleware_stack = None
@@ -102,15 +92,11 @@ def _start(app: FastAPI) -> Callable[[], None]:
 
 
 class RequestLayer:
-    """Outermost: decides what is recorded, opens a Sentry scope, measures.
+    """Outermost: decides what is recorded, opens a Sentry scope, measures."""
 
-    `app` is public because FastAPI walks it to learn that it need not record the request itself.
-    """
-
-    def __init__(self, recorded: ASGIApp, bare: ASGIApp, runtime: Runtime) -> None:
+    def __init__(self, app: ASGIApp, runtime: Runtime) -> None:
         """Keep configuration only; a request's state lives in a `Request`."""
-        self.app = recorded
-        self._bare = bare
+        self.app = app
         self._runtime = runtime
         self._serves_metrics = prometheus.is_mounted(runtime.settings)
         self._excluded = [re.compile(pattern) for pattern in runtime.settings.excluded_urls]
@@ -118,11 +104,11 @@ class RequestLayer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "lifespan":
-            await self._bare(scope, receive, _sends_what_is_held(send))
+            await self.app(scope, receive, _sends_what_is_held(send))
         elif self._serves_metrics and scope["type"] == "http" and scope["path"] == prometheus.PATH:
             await _send_metrics(send)
         elif scope["type"] not in _OBSERVED or _SEEN in scope:
-            await self._bare(scope, receive, send)
+            await self.app(scope, receive, send)
         elif any(pattern.search(scope["path"]) for pattern in self._excluded):
             await self._unrecorded(scope, receive, send)
         else:
@@ -132,30 +118,20 @@ class RequestLayer:
         """Serve under a parent that is not sampled, so that no query or call below it makes a span."""
         token = context.attach(trace.set_span_in_context(_UNSAMPLED))
         try:
-            await self._bare(scope, receive, send)
+            await self.app(scope, receive, send)
         finally:
             context.detach(token)
 
     async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
         entry = Entry(_caller_of(scope))
-        request = Request(scope, entry)
+        request = Request(scope, entry, receive, send)
         scope[_SEEN] = True
         scope.setdefault(_NATIVE, None)
-
-        async def watched_receive() -> Message:
-            message = await receive()
-            request.received(message)
-            return message
-
-        async def watched_send(message: Message) -> None:
-            await send(message)
-            request.sent(message)
-
+        if entry.sampled:
+            entry.start(request.root())
         with self._runtime.sentry.scope(), entry.attached():
-            if entry.sampled:
-                entry.choose()
             try:
-                await (self.app if entry.sampled else self._bare)(scope, watched_receive, watched_send)
+                await self.app(scope, request.receive, request.send)
             except BaseException as error:
                 request.finish(error)
                 raise
@@ -163,7 +139,7 @@ class RequestLayer:
 
 
 class ErrorLayer:
-    """Innermost but for the application: inside the span, it names it late and reports what leaves the application."""
+    """Innermost but for the application: reports what leaves it before the answer of 500 is sent and the span ends."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Keep the application."""
@@ -171,23 +147,10 @@ class ErrorLayer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] not in _OBSERVED:
-            await self.app(scope, receive, send)
-            return
-
-        if (entry := current_entry.get()) is not None and entry.sampled and entry.root is trace.INVALID_SPAN:
-            entry.root = trace.get_current_span()
-
-        async def naming_send(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.accept"):
-                name_span(scope)
-            await send(message)
-
         try:
-            await self.app(scope, receive, naming_send)
+            await self.app(scope, receive, send)
         except Exception as error:
-            name_span(scope)
-            if not is_disconnect(error):
+            if scope["type"] in _OBSERVED and not is_disconnect(error):
                 _report(error)
             raise
 
@@ -243,12 +206,3 @@ def _reporting_handler(handle: Callable[..., Any]) -> Callable[..., Any]:
         return handle_async
 
     return lambda request, error: report(error, handle(request, error))
-
-
-def name_span(scope: Scope) -> None:
-    """Give the server span the name of its route."""
-    with _naming:
-        span, route = trace.get_current_span(), endpoint(scope)
-        if route is not None and span.is_recording():
-            span.update_name(span_name(scope, route))
-            span.set_attribute("http.route", route)
