@@ -51,12 +51,12 @@ CUMULATIVE: dict[type, AggregationTemporality] = dict.fromkeys(
 
 _OTLP = "opentelemetry.exporter.otlp.proto"
 _EXPORTERS = {
-    ("traces", "http/protobuf"): (f"{_OTLP}.http.trace_exporter", "OTLPSpanExporter"),
+    ("traces", "http/protobuf"): ("telemetry._lean_exporter", "LeanSpanExporter"),
     ("traces", "grpc"): (f"{_OTLP}.grpc.trace_exporter", "OTLPSpanExporter"),
     ("metrics", "http/protobuf"): (f"{_OTLP}.http.metric_exporter", "OTLPMetricExporter"),
     ("metrics", "grpc"): (f"{_OTLP}.grpc.metric_exporter", "OTLPMetricExporter"),
 }
-_GRPC_LOGGER = f"{_OTLP}.grpc.exporter"
+_LOGGERS = (f"{_OTLP}.http.trace_exporter", f"{_OTLP}.http.metric_exporter", f"{_OTLP}.grpc.exporter")
 _AGAIN = frozenset({0, 408, 429, 502, 503, 504})
 """Statuses after which the same request may be taken later; 0 is no answer."""
 _DIVIDE = frozenset({400, 413})
@@ -115,7 +115,8 @@ class Delivery:
     @only_right()
     def _make(self) -> tuple[Any, Answers | None]:
         module, name = _EXPORTERS[self._signal, self._protocol]
-        logging.getLogger(_GRPC_LOGGER if self._protocol == "grpc" else module).addFilter(RARELY)
+        for logger in _LOGGERS:
+            logging.getLogger(logger).addFilter(RARELY)
         options: dict[str, Any] = {"preferred_temporality": CUMULATIVE} if self._signal == "metrics" else {}
         answers = None
         if self._protocol != "grpc" and not _has_credential_provider(self._signal):

@@ -1,7 +1,7 @@
 """FastAPI: one server span a request, the plan's HTTP metrics, unhandled exceptions.
 
-Spans are those of the field's ASGI middleware, without what may tell who asked (address, path), and named by the pattern
-of the route, which the router knows once it has matched. A request that is not recorded has none.
+Spans are those of the field's ASGI middleware, without what may tell who asked (address, path), and named by the route,
+which is known once the router has matched. A request that is not recorded has none.
 Metrics: `http_requests_total`; `http_request_duration_seconds` until the last byte, without background tasks, which are
 traces of their own; `http_stream_duration_seconds` for streams, server-sent events and WebSockets. An exception that
 leaves the application, or that a handler turns into a status of 500 and above, is counted and sent to Sentry inside the
