@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource, ServiceInstanceIdResourceDetector
-from opentelemetry.sdk.trace import TracerProvider
 
 from telemetry import prometheus
 from telemetry._catalog_meters import CatalogMeterProvider
 from telemetry._compat import ProcessReader
 from telemetry._guard import start_or_do_without
+from telemetry._spans import LeanTracerProvider
 from telemetry._users import UserProcessor
 from telemetry.catalog import CATALOG
 from telemetry.conversation import ConversationProcessor
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.id_generator import IdGenerator
 
     from telemetry.accounting import Accounts
@@ -61,9 +62,7 @@ def tracer_provider(
     settings: Settings, resource: Resource, ids: IdGenerator | None = None, switches: Switches | None = None
 ) -> TracerProvider:
     """Record the sampled traces; `ids` replaces random ids."""
-    provider = TracerProvider(
-        sampler=sampler(settings, switches), resource=resource, id_generator=ChosenIds(ids), shutdown_on_exit=False
-    )
+    provider = LeanTracerProvider(sampler(settings, switches), resource, ChosenIds(ids))
     provider.add_span_processor(ConversationProcessor())
     provider.add_span_processor(UserProcessor())
     return provider

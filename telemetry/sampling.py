@@ -71,6 +71,13 @@ class ChosenSampler(Sampler):
     def __init__(self, rest: Sampler, switches: Switches) -> None:
         """Leave to `rest` what is not forced; record nothing while tracing is switched off."""
         self._rest, self._switches = rest, switches
+        self._parent_based = isinstance(rest, ParentBased)
+
+    @property
+    def follows_parent(self) -> bool:
+        """Whether a span within a trace is recorded if its parent is, without being asked about."""
+        chosen = choice.get()
+        return self._parent_based and self._switches.tracing and (chosen is None or not chosen.forced)
 
     def should_sample(
         self,

@@ -1,0 +1,267 @@
+"""Spans of our own instrumentations and of `telemetry.get_tracer()`: the SDK's in all that others see of them, leaner.
+
+The SDK's span holds a lock, cleans each attribute as it is set and is copied when it ends. This one is a plain object
+that is not changed any more once it has ended. Processors, exporters and Sentry read it as any `ReadableSpan`; spans of
+other libraries' tracers are the SDK's own.
+
+https://opentelemetry.io/docs/specs/otel/trace/sdk/
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.util._decorator import _agnosticcontextmanager
+
+from telemetry.sampling import ChosenSampler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace.id_generator import IdGenerator
+    from opentelemetry.sdk.trace.sampling import Sampler
+    from opentelemetry.trace import Link, TraceState
+    from opentelemetry.util.types import Attributes, AttributeValue
+
+__all__ = ["LeanSpan", "LeanTracerProvider"]
+
+NAME = "telemetry"
+_SAMPLED, _NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags.get_default()
+_UNSET = Status(StatusCode.UNSET)
+
+
+class LeanSpan(ReadableSpan, trace.Span):
+    """One span; it sets the fields of `ReadableSpan`, as the SDK's own span does.
+
+    https://github.com/open-telemetry/opentelemetry-python/blob/v1.45.1/opentelemetry-sdk/src/opentelemetry/sdk/trace/__init__.py#L396
+    """
+
+    def __init__(
+        self, provider: LeanTracerProvider, scope: InstrumentationScope, name: str, context: SpanContext
+    ) -> None:
+        """Belong to a provider; who makes it says the rest."""
+        self._provider = provider
+        self._name, self._context, self._instrumentation_scope = name, context, scope
+        self._ids = context
+        self._instrumentation_info = None
+        self._resource: Resource = provider.resource
+        self._attributes: dict[str, Any] = {}
+        self._events: list[Event] = []
+        self._links: list[Link] = []
+        self._kind, self._status = SpanKind.INTERNAL, _UNSET
+        self._parent: SpanContext | None = None
+        self._start_time: int | None = None
+        self._end_time: int | None = None
+        self._left_out = 0
+
+    def get_span_context(self) -> SpanContext:
+        """Return its ids."""
+        return self._ids
+
+    @property
+    def dropped_attributes(self) -> int:
+        """How many attributes were past the limit."""
+        return self._left_out
+
+    def is_recording(self) -> bool:
+        """Tell whether it has not ended."""
+        return self._end_time is None
+
+    def set_attribute(self, key: str, value: AttributeValue) -> None:
+        """Set an attribute; past the limit of their number it is left out, a longer text is cut."""
+        if self._end_time is None and value is not None:
+            self._put(key, value)
+
+    def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
+        """Set several."""
+        if self._end_time is None:
+            for key, value in attributes.items():
+                if value is not None:
+                    self._put(key, value)
+
+    def _put(self, key: str, value: Any) -> None:  # noqa: ANN401 - text, number, truth, or several of them
+        limits = self._provider.limits
+        if limits.max_span_attributes is not None and len(self._attributes) >= limits.max_span_attributes and (
+            key not in self._attributes
+        ):  # fmt: skip
+            self._left_out += 1
+            return
+        self._attributes[key] = _fitting(value, limits.max_span_attribute_length)
+
+    def add_event(self, name: str, attributes: Attributes = None, timestamp: int | None = None) -> None:
+        """Add an event."""
+        limits = self._provider.limits
+        if self._end_time is None and (limits.max_events is None or len(self._events) < limits.max_events):
+            kept = _limited(attributes, limits.max_event_attributes, limits.max_attribute_length)
+            self._events.append(Event(name, kept, timestamp or time.time_ns()))
+
+    def add_link(self, context: SpanContext, attributes: Attributes = None) -> None:
+        """Add a link."""
+        limits = self._provider.limits
+        if self._end_time is None and (limits.max_links is None or len(self._links) < limits.max_links):
+            kept = _limited(attributes, limits.max_link_attributes, limits.max_attribute_length)
+            self._links.append(trace.Link(context, kept))
+
+    def update_name(self, name: str) -> None:
+        """Give it another name."""
+        if self._end_time is None:
+            self._name = name
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """Say how it went; once it was said that all is well, nothing changes that."""
+        found = status if isinstance(status, Status) else Status(status, description)
+        if self._end_time is None and not found.is_unset and self._status.status_code is not StatusCode.OK:
+            self._status = found
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Attributes = None,
+        timestamp: int | None = None,
+        escaped: bool = False,
+    ) -> None:
+        """Add an exception as an event."""
+        kind = type(exception)
+        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        found: dict[str, Any] = {
+            "exception.type": name,
+            "exception.message": str(exception),
+            "exception.stacktrace": "".join(traceback.format_exception(exception)),
+            "exception.escaped": str(escaped),
+        }
+        self.add_event("exception", found | dict(attributes or {}), timestamp)
+
+    def end(self, end_time: int | None = None) -> None:
+        """End it; a second time nothing happens."""
+        if self._end_time is None:
+            self._end_time = end_time if end_time is not None else time.time_ns()
+            for processor in self._provider.processors:
+                processor.on_end(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
+    ) -> None:
+        """End it, with the error that left the block."""
+        if error is not None and self._end_time is None:
+            self.record_exception(error)
+            self.set_status(StatusCode.ERROR, type(error).__name__)
+        super().__exit__(kind, error, stack)
+
+
+class LeanTracer(trace.Tracer):
+    """Starts spans as the SDK's tracer does."""
+
+    def __init__(self, provider: LeanTracerProvider) -> None:
+        """Ask the provider for everything: in a forked child some of it is another."""
+        self._provider = provider
+        self._scope = InstrumentationScope(NAME, "")
+
+    def start_span(  # noqa: PLR0913, PLR0917 - the API's parameters
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = (),
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+    ) -> trace.Span:
+        """Start a span, in the current one unless `context` says otherwise."""
+        del record_exception, set_status_on_exception  # which are for whoever makes it current
+        provider = self._provider
+        parent: SpanContext | None = trace.get_current_span(context).get_span_context()
+        if parent is None or not parent.is_valid:
+            parent, trace_id = None, provider.id_generator.generate_trace_id()
+        else:
+            trace_id = parent.trace_id
+        sampled, state = self._decide(parent, context, trace_id, name)
+        flags = _SAMPLED if sampled else _NOT_SAMPLED
+        ids = SpanContext(trace_id, provider.id_generator.generate_span_id(), False, flags, state)
+        if not sampled:
+            return NonRecordingSpan(ids)
+        span = LeanSpan(provider, self._scope, name, ids)
+        span._parent, span._kind = parent, kind  # noqa: SLF001 - of this module
+        for link in links or ():
+            span.add_link(link.context, link.attributes)
+        span._start_time = start_time if start_time is not None else time.time_ns()  # noqa: SLF001
+        span.set_attributes(attributes or {})
+        for processor in provider.processors:
+            processor.on_start(span, context)  # type: ignore[arg-type]  # what others see of it is the SDK's
+        return span
+
+    def _decide(
+        self, parent: SpanContext | None, context: Context | None, trace_id: int, name: str
+    ) -> tuple[bool, TraceState | None]:
+        """Tell whether a span is recorded, and its trace state; within a trace that was decided before."""
+        sampler = self._provider.sampler
+        if parent is not None and isinstance(sampler, ChosenSampler) and sampler.follows_parent:
+            return parent.trace_flags.sampled, parent.trace_state
+        found = sampler.should_sample(context, trace_id, name)
+        return found.decision is not Decision.DROP, found.trace_state
+
+    @_agnosticcontextmanager
+    def start_as_current_span(  # noqa: PLR0913, PLR0917 - the API's parameters
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = (),
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+        end_on_exit: bool = True,
+    ) -> Iterator[trace.Span]:
+        """Start a span and make it the current one of the block, or of the function that this decorates."""
+        span = self.start_span(name, context, kind, attributes, links, start_time)
+        with trace.use_span(span, end_on_exit, record_exception, set_status_on_exception) as current:
+            yield current
+
+
+class LeanTracerProvider(TracerProvider):
+    """The SDK's provider, with lean spans for the tracer of our name."""
+
+    def __init__(self, sampler: Sampler, resource: Resource, ids: IdGenerator) -> None:
+        """Record what the sampler says; limits are those of the environment."""
+        self.limits: SpanLimits = SpanLimits()
+        self.processors: tuple[SpanProcessor, ...] = ()
+        super().__init__(sampler, resource, shutdown_on_exit=False, id_generator=ids, span_limits=self.limits)
+        self._lean = LeanTracer(self)
+
+    def add_span_processor(self, span_processor: SpanProcessor) -> None:
+        """Let a processor see every span."""
+        super().add_span_processor(span_processor)
+        self.processors = (*self.processors, span_processor)
+
+    def get_tracer(
+        self, instrumenting_module_name: str, *more: Any, **named: Any  # noqa: ANN401 - as the SDK's
+    ) -> trace.Tracer:  # fmt: skip
+        """Return a tracer."""
+        if instrumenting_module_name == NAME and not more and not named:
+            return self._lean
+        return super().get_tracer(instrumenting_module_name, *more, **named)
+
+
+def _limited(attributes: Attributes, most: int | None, length: int | None) -> dict[str, Any]:
+    kept = list((attributes or {}).items())[:most]
+    return {key: _fitting(value, length) for key, value in kept}
+
+
+def _fitting(value: Any, limit: int | None) -> Any:  # noqa: ANN401 - text, number, truth, or several of them
+    if isinstance(value, str):
+        return value if limit is None or len(value) <= limit else value[:limit]
+    if isinstance(value, (bool, int, float, bytes)):
+        return value
+    return tuple(_fitting(item, limit) for item in value)
