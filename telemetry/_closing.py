@@ -69,7 +69,7 @@ def close(runtime: Runtime, timeout: float) -> list[str]:
 
 def _unsent(runtime: Runtime, late: set[str]) -> list[str]:
     """Return what was not sent, in words, as `12 spans`; without a number where nobody knows it."""
-    words = {"spans": "span", "metrics": "metric point", "errors": "error"}
+    words = {"spans": "span", "metrics": "metric point", "errors": "error", "transactions": "transaction"}
     counts = {name: account.unsent for name, account in runtime.accounts.by_signal().items()}
     return [
         f"{count} {words[name]}{'s' * (count != 1)}" if count else name

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     Attributes = Mapping[str, Any]
 
-__all__ = ["LinkedSpanProcessor", "before_send_transaction"]
+__all__ = ["KIND", "LinkedSpanProcessor", "before_send_transaction", "operation"]
 
-_KIND = "span.kind"
+KIND = "span.kind"
 _HTTP = {"http.request.method", "telegram.api.method"}
 _MESSAGING = {"process": "queue.process", "receive": "queue.receive", "send": "queue.publish"}
 
@@ -58,7 +58,7 @@ class LinkedSpanProcessor(SpanProcessor):
         """Finish Sentry's span; the last one of a trace here sends the transaction."""
         with _ending, self._lock:
             if (open_span := self._processor.otel_span_map.get(format_span_id(span.context.span_id))) is not None:
-                open_span.set_data(_KIND, span.kind.name.lower())
+                open_span.set_data(KIND, span.kind.name.lower())
             self._processor.on_end(redaction.clean_span(span))
 
     def _unlock(self) -> None:
@@ -96,7 +96,7 @@ def operation(attributes: Attributes) -> str:
         return f"gen_ai.{generation}"
     if "db.system.name" in attributes:
         return "db"
-    if (kind := attributes.get(_KIND)) in ("server", "client") and _HTTP & attributes.keys():
+    if (kind := attributes.get(KIND)) in ("server", "client") and _HTTP & attributes.keys():
         return f"http.{kind}"
     if "messaging.system" in attributes:
         return _MESSAGING.get(attributes.get("messaging.operation.type", ""), "queue.task")

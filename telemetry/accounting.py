@@ -1,6 +1,7 @@
 """What became of all that this process made: created = sent + dropped, each by its reason, + what is still held.
 
-Spans are counted when they end, metric points when they are exported, errors when they are handed to Sentry's queue.
+Spans are counted when they end, metric points when they are exported, errors and transactions when they are handed to
+Sentry's queues.
 The numbers are metrics themselves (`telemetry_created_total`, `telemetry_sent_total`, `telemetry_dropped_total`) and go
 on from there in the Collector's: what was sent here was received there. A process that ends says what it still held.
 """
@@ -91,10 +92,11 @@ class Accounts:
     spans: Account = field(default_factory=Account)
     metrics: Account = field(default_factory=Account)
     errors: Account = field(default_factory=Account)
+    transactions: Account = field(default_factory=Account)
 
     def by_signal(self) -> dict[str, Account]:
         """Return each account by the name of its signal."""
-        return {"spans": self.spans, "metrics": self.metrics, "errors": self.errors}
+        return {"spans": self.spans, "metrics": self.metrics, "errors": self.errors, "transactions": self.transactions}
 
     def begin_again(self) -> None:
         """Begin at zero, as a forked child does."""

@@ -117,7 +117,7 @@ JOB = Label("job_name", limit=50)
 WORK_KIND = Label("kind", ("handler", "job", "agent"))
 WORK_NAME = Label("name", limit=50)
 API_METHOD = Label("method", limit=100)
-SIGNAL = Label("signal", ("spans", "metrics", "errors"))
+SIGNAL = Label("signal", ("spans", "metrics", "errors", "transactions"))
 DROP_REASON = Label("reason", ("queue_full", "refused", "rate_limited", "network", "shutdown", "other"))
 
 HTTP_REQUESTS = register(Metric(

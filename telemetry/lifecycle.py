@@ -155,7 +155,7 @@ def _build(settings: Settings) -> _runtime.Runtime:
 
 
 def _sentry(settings: Settings, switches: Switches, accounts: Accounts) -> Sentry:
-    sentry = Sentry.start(settings, switches, accounts.errors)
+    sentry = Sentry.start(settings, switches, accounts)
     sentry.watch_unhandled(report_unhandled, report_logged)
     return sentry
 

@@ -18,6 +18,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased,
 from telemetry.switches import Switches
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace.sampling import SamplingResult
 
@@ -117,11 +119,12 @@ def kept(trace_id: int, bound: int) -> bool:
     return trace_id & TraceIdRatioBased.TRACE_ID_LIMIT < bound
 
 
-def sentry_keeps(settings: Settings, trace_id: int) -> bool:
-    """Tell whether Sentry gets a transaction for a trace that OpenTelemetry records."""
+def sentry_keeps(settings: Settings) -> Callable[[int], bool]:
+    """Return what tells, by a trace's id, whether Sentry gets a transaction of one that OpenTelemetry records."""
     if settings.traces_sampler is None or settings.sentry_sample_rate is None:
-        return True
-    return kept(trace_id, TraceIdRatioBased.get_bound_for_rate(settings.sentry_sample_rate))
+        return lambda _trace_id: True
+    most = TraceIdRatioBased.get_bound_for_rate(settings.sentry_sample_rate)
+    return lambda trace_id: kept(trace_id, most)
 
 
 _ALL = TraceIdRatioBased.get_bound_for_rate(1.0)

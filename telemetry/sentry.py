@@ -1,9 +1,10 @@
 """All use of Sentry: start, the link to OpenTelemetry's spans, what is captured and what is not.
 
 Errors carry the id of the OpenTelemetry trace, also when it was not sampled (`OTLPIntegration` gives Sentry the current
-span's ids), and sampled traces become transactions through Sentry's span processor, which is deprecated upstream and
-gone in 3.x: it stands in `_sentry_spans.py`, and `TELEMETRY_SENTRY_LINK=otlp` does without it. No integration is
-enabled automatically, no header is sent to anybody, no personal data is added by Sentry itself.
+span's ids). Sampled traces become transactions when they have ended (`_sentry_transactions.py`), or by Sentry's own
+processor of spans (`TELEMETRY_SENTRY_LINK=processor`, `_sentry_spans.py`), which is deprecated upstream and gone in 3.x;
+`otlp` does without. No integration is enabled automatically, no header is sent to anybody, no personal data is added by
+Sentry itself.
 
 https://docs.sentry.io/platforms/python/tracing/instrumentation/opentelemetry/
 """
@@ -12,7 +13,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from telemetry import _error_marks
 from telemetry._error_marks import Captured
@@ -20,7 +24,7 @@ from telemetry._error_window import ErrorWindow, kind_of
 from telemetry._extras import require
 from telemetry._guard import Guard
 from telemetry._sentry_events import before_breadcrumb, before_send, is_fault, link_to_explore
-from telemetry.accounting import Account
+from telemetry.accounting import Accounts
 from telemetry.sampling import sentry_keeps
 from telemetry.settings import Settings
 from telemetry.switches import Switches
@@ -31,11 +35,12 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import SpanProcessor
 
+    from telemetry._sentry_transactions import Transactions
     from telemetry.instrumentation._handle import Handle
 
 __all__ = ["Sentry", "fields_of"]
 
-PROCESSOR, OTLP = "processor", "otlp"
+LEAN, PROCESSOR, OTLP = "lean", "processor", "otlp"
 _handing_over = Guard("hand an error to Sentry")
 
 
@@ -43,26 +48,27 @@ class Sentry:
     """The link to Sentry; without a DSN, or switched off, every method does nothing."""
 
     def __init__(
-        self, settings: Settings | None = None, switches: Switches | None = None, account: Account | None = None
+        self, settings: Settings | None = None, switches: Switches | None = None, accounts: Accounts | None = None
     ) -> None:
         """Stay off until `start`; do nothing while `switches` say so; account for what is sent."""
-        settings = settings or Settings()
+        settings = self._settings = settings or Settings()
         self._switches = switches or Switches()
         self._sdk: Any = None
         self._link = settings.sentry_link
         self._window = ErrorWindow(settings.error_window_seconds)
         self._hooks: Handle | None = None
-        self._account = account or Account()
+        self._accounts = accounts or Accounts()
+        self._transactions: Transactions | None = None
         self._inherited: list[object] = []
 
     @classmethod
-    def start(cls, settings: Settings, switches: Switches | None = None, account: Account | None = None) -> Sentry:
+    def start(cls, settings: Settings, switches: Switches | None = None, accounts: Accounts | None = None) -> Sentry:
         """Start the Sentry SDK as the settings ask; raises `MissingExtraError` when it is needed and not installed."""
-        sentry = cls(settings, switches, account)
+        sentry = cls(settings, switches, accounts)
         if settings.enable_sentry and settings.sentry_dsn:
             sentry._sdk = require("sentry_sdk", feature="Sentry (SENTRY_DSN is set)", extra="sentry")
             sentry._sdk.init(**_options(settings, sentry._switches))
-            sentry._sdk.get_client().transport.account = sentry._account
+            sentry._sdk.get_client().transport.account = sentry._accounts.errors
         return sentry
 
     def watch_unhandled(
@@ -78,9 +84,14 @@ class Sentry:
         """Return what turns OpenTelemetry's spans into Sentry's transactions, where that is wanted."""
         if self._sdk is None or self._link == OTLP:
             return []
-        from telemetry._sentry_spans import LinkedSpanProcessor  # noqa: PLC0415 - imports the optional sentry-sdk
+        if self._link == PROCESSOR or _needs_proxy(self._settings.sentry_dsn):
+            from telemetry._sentry_spans import LinkedSpanProcessor  # noqa: PLC0415 - imports the optional sentry-sdk
 
-        return [LinkedSpanProcessor()]
+            return [LinkedSpanProcessor()]
+        from telemetry._sentry_transactions import Transactions  # noqa: PLC0415 - imports the optional sentry-sdk
+
+        self._transactions = Transactions(self._settings, self._switches, self._accounts.transactions)
+        return [self._transactions.processor]
 
     def scope(self) -> AbstractContextManager[object]:
         """Open a scope of its own for one request or update: its user, tags and breadcrumbs are seen by no other."""
@@ -193,19 +204,33 @@ class Sentry:
             client = self._sdk.get_client()
             self._inherited.append(client.transport)
             client.transport = ErrorsApart(client.options)
-            client.transport.account = self._account
+            client.transport.account = self._accounts.errors
+        if self._transactions is not None:
+            self._transactions.begin_again()
 
     def flush(self, timeout: float) -> None:
         """Wait until all is sent, for at most `timeout` seconds."""
         if self._sdk is not None:
+            end = time.monotonic() + timeout
             self._sdk.flush(timeout)
+            if self._transactions is not None:
+                self._transactions.flush(max(0.0, end - time.monotonic()))
 
     def close(self, timeout: float) -> None:
         """Send what is queued, for at most `timeout` seconds, and stop."""
         if self._hooks is not None:
             self._hooks.close()
         if self._sdk is not None:
+            end = time.monotonic() + timeout
             self._sdk.get_client().close(timeout=timeout)
+            if self._transactions is not None:
+                self._transactions.close(max(0.0, end - time.monotonic()))
+
+
+def _needs_proxy(dsn: str) -> bool:
+    """Tell whether Sentry is reached through a proxy, which its own transport knows about."""
+    parts = urlsplit(dsn)
+    return parts.scheme in getproxies() and not proxy_bypass(parts.hostname or "")
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -247,13 +272,14 @@ def _options(settings: Settings, switches: Switches) -> dict[str, Any]:
 def _transactions(settings: Settings, switches: Switches) -> dict[str, Any]:
     from telemetry._sentry_spans import before_send_transaction  # noqa: PLC0415 - optional package
 
+    keeps = sentry_keeps(settings)
     return {
         "instrumenter": "otel",
-        "traces_sampler": lambda context: _keeps(settings, context) if switches.sentry else 0.0,
+        "traces_sampler": lambda context: _keeps(keeps, context) if switches.sentry else 0.0,
         "before_send_transaction": before_send_transaction,
     }
 
 
-def _keeps(settings: Settings, context: Mapping[str, Any]) -> float:
+def _keeps(keeps: Callable[[int], bool], context: Mapping[str, Any]) -> float:
     trace_id = (context.get("transaction_context") or {}).get("trace_id") or "0"
-    return 1.0 if sentry_keeps(settings, int(trace_id, 16)) else 0.0
+    return float(keeps(int(trace_id, 16)))

@@ -233,10 +233,10 @@ class Settings:
     )
     sentry_link: str = _variable(
         "TELEMETRY_SENTRY_LINK",
-        default="processor",
-        parse=_parse.one_of("processor", "otlp"),
-        accepts="processor or otlp",
-        meaning="otlp: errors are linked to their traces and no transactions are sent, as with sentry-sdk 3.",
+        default="lean",
+        parse=_parse.one_of("lean", "processor", "otlp"),
+        accepts="lean, processor or otlp",
+        meaning="How a trace becomes Sentry's transaction: when it has ended; by Sentry's span processor; not at all.",
     )
     error_window_seconds: float = _variable(
         "TELEMETRY_ERROR_WINDOW",

@@ -183,7 +183,8 @@ def test_instruments_that_the_application_makes_itself_record_nothing_while_metr
 
 def test_with_sentry_off_no_transaction_is_kept() -> None:
     switches = Switches()
-    keeps = sentry._options(Settings(sentry_dsn="https://key@host/1"), switches)["traces_sampler"]
+    settings = Settings(sentry_dsn="https://key@host/1", sentry_link="processor")
+    keeps = sentry._options(settings, switches)["traces_sampler"]
     context = {"transaction_context": {"trace_id": "a" * 32}}
     assert keeps(context) == 1
     switches.sentry = False

@@ -43,11 +43,12 @@ def test_an_operation_is_named_in_sentrys_words(attributes: dict[str, Any], expe
     assert operation(attributes) == expected
 
 
-@pytest.fixture(scope="module")
-def transactions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Item]:
+@pytest.fixture(scope="module", params=["lean", "processor"])
+def transactions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Item]:
     """What an application with every instrumented part sends, by name."""
     Store.items = []
     environ = {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "PYTHONPATH": str(ROOT)}
+    environ["TELEMETRY_SENTRY_LINK"] = request.param
     data = tmp_path_factory.mktemp("database") / "postgres"
     command = [sys.executable, "-m", "tests.integration.telemetry.kinds_of_spans", str(data)]
     with http_server(Store) as address:
@@ -98,7 +99,7 @@ def tracer(request: pytest.FixtureRequest) -> Iterator[Tracer]:
     SentrySpanProcessor.otel_span_map.clear()
     SentrySpanProcessor.open_spans.clear()
     with http_server(Store) as address:
-        sentry = Sentry.start(replace(Settings(), sentry_dsn=f"http://key@{address}/1"))
+        sentry = Sentry.start(replace(Settings(), sentry_dsn=f"http://key@{address}/1", sentry_link="processor"))
         provider = TracerProvider(sampler=request.param, shutdown_on_exit=False)
         for processor in sentry.span_processors():
             provider.add_span_processor(processor)

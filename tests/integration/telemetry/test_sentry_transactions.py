@@ -1,0 +1,249 @@
+"""Transactions made of finished spans: the same as by Sentry's processor, few held, rate limits kept, answers of any kind."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceFlags
+
+from telemetry._sentry_transactions import Facts, TransactionProcessor, Transactions, TransactionSender, transaction
+from telemetry._sentry_wire import Wire
+from telemetry._spans import LeanTracerProvider
+from telemetry.accounting import NETWORK, QUEUE_FULL, RATE_LIMITED, REFUSED, Account
+from telemetry.entry import REASON
+from telemetry.sampling import ChosenIds
+from telemetry.settings import Settings
+from telemetry.switches import Switches
+from tests.conftest import http_server
+from tests.unit.test_spans import RESOURCE
+
+FACTS = Facts("production", "abc", "bot", "2.0")
+Spans = tuple[ReadableSpan, list[ReadableSpan]]
+
+
+@dataclass
+class Sentry:
+    """A server of envelopes, and a tracer whose transactions go there."""
+
+    url: str
+    account: Account
+    sender: TransactionSender
+    tracer: trace.Tracer
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    answer: tuple[int, dict[str, str]] = (200, {})
+
+    def flush(self) -> None:
+        self.sender.flush(5)
+
+
+@pytest.fixture
+def sentry() -> Iterator[Sentry]:
+    found: list[Sentry] = []
+
+    class Store(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            text = gzip.decompress(self.rfile.read(int(self.headers["content-length"])))
+            found[0].bodies.append(json.loads(text.split(b"\n")[2]))
+            status, headers = found[0].answer
+            self.send_response(status)
+            for name, value in ({"content-length": "0"} | headers).items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with http_server(Store) as address:
+        account = Account()
+        sender = TransactionSender(f"http://{address}/api/1/envelope/", {}, FACTS, account)
+        provider = LeanTracerProvider(ALWAYS_ON, RESOURCE, ChosenIds())
+        provider.add_span_processor(TransactionProcessor(lambda _: True, sender.put))
+        found.append(Sentry(address, account, sender, provider.get_tracer("telemetry")))
+        yield found[0]
+        sender.close(1)
+
+
+def test_a_trace_is_one_transaction_with_its_spans(sentry: Sentry) -> None:
+    with sentry.tracer.start_as_current_span("GET /x", kind=SpanKind.SERVER, attributes={"tag.plan": "pro"}) as root:
+        root.set_attribute("user.id", "7")
+        with sentry.tracer.start_as_current_span("SELECT foods", attributes={"db.system.name": "postgresql"}) as query:
+            query.set_status(StatusCode.ERROR)
+    sentry.flush()
+    (found,) = sentry.bodies
+    (span,) = found["spans"]
+    assert (found["transaction"], found["tags"], found["user"]) == ("GET /x", {"plan": "pro"}, {"id": "7"})
+    assert (span["op"], span["description"], span["status"]) == ("db", "SELECT foods", "internal_error")
+    assert span["parent_span_id"] == found["contexts"]["trace"]["span_id"]
+    assert span["trace_id"] == found["contexts"]["trace"]["trace_id"]
+
+
+def test_a_trace_that_goes_on_from_elsewhere_is_a_transaction_too(sentry: Sentry) -> None:
+    caller = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(1))
+    sentry.tracer.start_span("here", trace.set_span_in_context(trace.NonRecordingSpan(caller))).end()
+    sentry.flush()
+    assert sentry.bodies[0]["contexts"]["trace"]["parent_span_id"] == f"{2:016x}"
+
+
+def test_a_root_that_was_left_afterwards_is_none(sentry: Sentry) -> None:
+    sentry.tracer.start_span("late", attributes={REASON: "error"}).end()
+    sentry.flush()
+    assert sentry.bodies == []
+
+
+def test_what_cannot_be_cleaned_is_not_sent(sentry: Sentry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise ValueError("cannot clean")
+
+    monkeypatch.setattr("telemetry.redaction.clean_span", fail)
+    sentry.tracer.start_span("secret").end()
+    sentry.flush()
+    assert (sentry.bodies, dict(sentry.account.dropped)) == ([], {REFUSED: 1})
+
+
+LIMITS: dict[str, tuple[tuple[int, dict[str, str]], bool]] = {
+    "too many": ((429, {}), True),
+    "too many, for a while": ((429, {"retry-after": "30"}), True),
+    "of transactions": ((200, {"x-sentry-rate-limits": "60:transaction;span:organization"}), True),
+    "of everything": ((200, {"x-sentry-rate-limits": "60::organization"}), True),
+    "of errors": ((200, {"x-sentry-rate-limits": "60:error:organization"}), False),
+    "nonsense": ((200, {"x-sentry-rate-limits": ":::,,x,"}), True),
+    "a number": ((200, {"x-sentry-rate-limits": "60"}), True),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_sentry_says_how_much_it_wants(sentry: Sentry, name: str) -> None:
+    sentry.answer, waits = LIMITS[name]
+    for _ in range(3):
+        sentry.tracer.start_span("x").end()
+        sentry.flush()
+    assert len(sentry.bodies) == (1 if waits else 3)
+    assert sentry.account.dropped[RATE_LIMITED] == (3 if sentry.answer[0] == 429 else 2 if waits else 0)
+
+
+def test_too_many_that_wait_are_dropped_and_counted(sentry: Sentry) -> None:
+    before = sentry.account.capacity
+    stuck = threading.Event()
+    sentry.sender._wire.post = lambda _: stuck.wait(10)  # type: ignore[method-assign,assignment,return-value]
+    for _ in range(before + 200):
+        sentry.tracer.start_span("x").end()
+    assert sentry.account.dropped[QUEUE_FULL] == 200
+    stuck.set()
+
+
+def test_nobody_there_is_counted_and_raises_nothing(sentry: Sentry) -> None:
+    sentry.sender._wire = Wire("http://127.0.0.1:9/", {})
+    sentry.tracer.start_span("x").end()
+    sentry.flush()
+    assert dict(sentry.account.dropped) == {NETWORK: 1}
+
+
+def test_traces_and_spans_that_never_end_are_not_held_for_ever() -> None:
+    handed: list[Spans] = []
+    processor = TransactionProcessor(lambda _: True, lambda found: handed.append((found[0], list(found[1]))))
+    provider = LeanTracerProvider(ALWAYS_ON, RESOURCE, ChosenIds())
+    provider.add_span_processor(processor)
+    tracer = provider.get_tracer("telemetry")
+    for _ in range(3000):
+        with trace.use_span(tracer.start_span("never ends")):
+            tracer.start_span("child").end()
+    with tracer.start_as_current_span("wide"):
+        for _ in range(1500):
+            tracer.start_span("child").end()
+    assert len(processor._open) <= 2000
+    assert len(handed[0][1]) == 1000
+
+
+def test_a_trace_that_sentry_does_not_keep_costs_one_question() -> None:
+    settings = Settings(sentry_dsn="http://key@127.0.0.1:9/1", traces_sampler="always_on", sentry_sample_rate=0.0)
+    transactions = Transactions(settings, Switches(), account := Account())
+    provider = LeanTracerProvider(ALWAYS_ON, RESOURCE, ChosenIds())
+    provider.add_span_processor(transactions.processor)
+    provider.get_tracer("telemetry").start_span("x").end()
+    assert account.created == 0
+
+
+def test_a_time_is_written_to_the_microsecond() -> None:
+    provider = LeanTracerProvider(ALWAYS_ON, RESOURCE, ChosenIds())
+    span = provider.get_tracer("telemetry").start_span("x", start_time=1_700_000_000_123_456_789)
+    span.end(1_700_000_001_000_000_000)
+    assert isinstance(span, ReadableSpan)
+    found = transaction((span, []), FACTS)
+    assert (found["start_timestamp"], found["timestamp"]) == (
+        "2023-11-14T22:13:20.123457Z", "2023-11-14T22:13:21.000000Z",
+    )  # fmt: skip
+
+
+@contextmanager
+def answering(*answers: bytes) -> Iterator[str]:
+    """Give one answer to each request, each connection; closed after the last."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for answer in answers:
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+BODIES = {
+    "no body": OK,
+    "a body": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "in pieces": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "until the end": b"HTTP/1.1 200 OK\r\n\r\n{}",
+}
+
+
+@pytest.mark.parametrize("answer", BODIES.values(), ids=BODIES)
+def test_an_answer_ends_as_http_says_and_the_next_request_is_answered_on_a_new_connection(answer: bytes) -> None:
+    with answering(answer, OK) as url:
+        wire = Wire(url, {"x": "y"})
+        assert [wire.post(b"a").status, wire.post(b"b").status] == [200, 200]
+
+
+BROKEN = {
+    "no HTTP": b"hello\r\n\r\n",
+    "no status": b"HTTP/1.1 abc\r\n\r\n",
+    "a length that is none": b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
+    "a huge length": b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n",
+    "a piece that is none": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n",
+    "broken off": b"HTTP/1.1 200 OK\r\ncontent-le",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
+def test_an_answer_that_is_none_is_an_error_and_the_connection_is_closed(answer: bytes) -> None:
+    with answering(answer) as url:
+        wire = Wire(url, {})
+        with pytest.raises((OSError, ValueError)):
+            wire.post(b"a")
+        assert wire._socket is None
+
+
+def test_a_connection_that_the_other_side_has_closed_is_opened_anew() -> None:
+    with answering(OK, OK) as url:
+        wire = Wire(url, {})
+        wire.post(b"a")
+        time.sleep(0.05)
+        assert wire.post(b"b").status == 200
