@@ -1,8 +1,8 @@
 """Finished spans as Sentry's transactions, without Sentry's span processor: nothing is done until a trace has ended.
 
 The processor builds a span of Sentry's beside each of ours while the request waits, also where Sentry is not to get the
-trace. Here the spans of a trace that Sentry keeps are collected as they end; a thread makes the transaction of them, with
-the operations, statuses and data that `_sentry_spans.py` gives it, and posts it.
+trace. Here the spans of a trace that Sentry keeps are collected as they end; a thread makes the transaction of them and
+posts it, with the operations, statuses and data that `_sentry_spans.py` gives it.
 
 https://develop.sentry.dev/sdk/data-model/event-payloads/transaction/
 """
@@ -18,6 +18,7 @@ import zlib
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import SpanProcessor
@@ -36,7 +37,7 @@ from telemetry.entry import REASON
 from telemetry.sampling import sentry_keeps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -156,6 +157,7 @@ class TransactionSender:
                 with _sending:
                     self._send(self._waiting.popleft())
             self._idle.set()
+        self._wire.close()
 
     def _send(self, trace: Trace) -> None:
         if time.monotonic() < self._paused_until:
@@ -163,18 +165,18 @@ class TransactionSender:
             return
         reason = REFUSED
         try:
-            answer = self._wire.post(envelope(transaction(trace, self._facts)))
-            if answer.status in _OK:
+            status, headers = self._wire.post(envelope(transaction(trace, self._facts)))
+            if status in _OK:
                 reason = ""
-            elif answer.status == _TOO_MANY:
+            elif status == _TOO_MANY:
                 reason = RATE_LIMITED
-            self._pause(answer.headers, answer.status)
-        except OSError:
+            self._pause(headers, status)
+        except (OSError, HTTPException):
             reason = NETWORK
         finally:
             self._account.drop(reason) if reason else self._account.send(1)
 
-    def _pause(self, headers: dict[str, str], status: int) -> None:
+    def _pause(self, headers: Mapping[str, str], status: int) -> None:
         """Send nothing for as long as Sentry asks: `SECONDS:CATEGORY;CATEGORY:..., ...`, or Retry-After."""
         limits = [limit.split(":") for limit in headers.get("x-sentry-rate-limits", "").split(",") if limit.strip()]
         ours = [limit[0] for limit in limits if len(limit) == 1 or {"", "transaction"} & set(limit[1].split(";"))]

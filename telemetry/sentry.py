@@ -2,7 +2,7 @@
 
 Errors carry the id of the OpenTelemetry trace, also when it was not sampled (`OTLPIntegration` gives Sentry the current
 span's ids). Sampled traces become transactions when they have ended (`_sentry_transactions.py`), or by Sentry's own
-processor of spans (`TELEMETRY_SENTRY_LINK=processor`, `_sentry_spans.py`), which is deprecated upstream and gone in 3.x;
+processor of spans (`TELEMETRY_SENTRY_LINK=processor`, `_sentry_spans.py`), deprecated upstream and gone in 3.x;
 `otlp` does without. No integration is enabled automatically, no header is sent to anybody, no personal data is added by
 Sentry itself.
 

@@ -221,7 +221,7 @@ def test_the_accounts_are_metrics(recorded: Recorded) -> None:
         "telemetry.queue.capacity": {("spans",): 10},
         "telemetry.export.duration": {("metrics",): 1},
     }
-    assert len(recorded.series()["telemetry.dropped"]) == 18
+    assert len(recorded.series()["telemetry.dropped"]) == 24
 
 
 def until(check: Callable[[], bool], seconds: float = 10.0) -> None:
