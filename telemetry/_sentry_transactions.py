@@ -18,7 +18,7 @@ import zlib
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.client import HTTPException
+from http.client import HTTPException, HTTPMessage
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import SpanProcessor
@@ -37,7 +37,7 @@ from telemetry.entry import REASON
 from telemetry.sampling import sentry_keeps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -176,7 +176,7 @@ class TransactionSender:
         finally:
             self._account.drop(reason) if reason else self._account.send(1)
 
-    def _pause(self, headers: Mapping[str, str], status: int) -> None:
+    def _pause(self, headers: HTTPMessage, status: int) -> None:
         """Send nothing for as long as Sentry asks: `SECONDS:CATEGORY;CATEGORY:..., ...`, or Retry-After."""
         limits = [limit.split(":") for limit in headers.get("x-sentry-rate-limits", "").split(",") if limit.strip()]
         ours = [limit[0] for limit in limits if len(limit) == 1 or {"", "transaction"} & set(limit[1].split(";"))]

@@ -103,7 +103,7 @@ def shutdown(timeout: float = DEFAULT_TIMEOUT_SECONDS) -> bool:
     runtime.stop()
     unsent = _closing.close(runtime, timeout)
     if unsent:
-        seconds, what = time.monotonic() - start, " and ".join(unsent)
+        seconds, what = time.monotonic() - start, " and ".join(filter(None, [", ".join(unsent[:-1]), unsent[-1]]))
         _logger.warning("telemetry stopped after %.1f s without having sent %s", seconds, what)
     return not unsent
 

@@ -88,7 +88,15 @@ def _start(app: FastAPI) -> Callable[[], None]:
         app.build_middleware_stack = build_before  # type: ignore[method-assign]
         app.middleware_stack = None
 
-    return Handle(background.close, undo).close
+    return Handle(background.close, _silence(app), undo).close
+
+
+def _silence(app: FastAPI) -> Callable[[], None]:
+    """Keep FastAPI from recording the requests itself, as newer versions do; return what lets it do so again."""
+    native: dict[str, Any] = vars(app).get("_telemetry", {})
+    before = dict(native)
+    native.update(dict.fromkeys(native.keys() & {"tracing", "metrics", "logs"}, False))
+    return lambda: native.update(before)
 
 
 class RequestLayer:
