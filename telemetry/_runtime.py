@@ -59,6 +59,12 @@ class Runtime:
         """Whether spans are recorded at all."""
         return not isinstance(self.tracer_provider, NoOpTracerProvider)
 
+    @property
+    def is_off(self) -> bool:
+        """Whether nothing is recorded now: no trace, no metric, no error."""
+        traces = self.tracing and self.switches.tracing
+        return not (traces or self.instruments.is_on or self.sentry.is_on)
+
     @cached_property
     def _bound(self) -> int:
         return sampling.bound(self.settings)

@@ -55,6 +55,11 @@ class Instruments:
         for metric, labels in list(self._zeros.values()):
             self.add(metric, 0, labels)
 
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is recorded now."""
+        return self._store is not None and self._switches.metrics
+
     def add(self, metric: Metric, amount: float = 1, labels: Mapping[str, str] = _NONE) -> None:
         """Add to a counter."""
         if self._store is not None and self._switches.metrics:

@@ -60,6 +60,7 @@ class Sentry:
         self._accounts = accounts or Accounts()
         self._transactions: Transactions | None = None
         self._inherited: list[object] = []
+        self._new_scope: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
 
     @classmethod
     def start(cls, settings: Settings, switches: Switches | None = None, accounts: Accounts | None = None) -> Sentry:
@@ -69,6 +70,9 @@ class Sentry:
             sentry._sdk = require("sentry_sdk", feature="Sentry (SENTRY_DSN is set)", extra="sentry")
             sentry._sdk.init(**_options(settings, sentry._switches))
             sentry._sdk.get_client().transport.account = sentry._accounts.errors
+            from telemetry._sentry_scope import RequestScope  # noqa: PLC0415 - imports the optional sentry-sdk
+
+            sentry._new_scope = RequestScope
         return sentry
 
     def watch_unhandled(
@@ -93,9 +97,14 @@ class Sentry:
         self._transactions = Transactions(self._settings, self._switches, self._accounts.transactions)
         return [self._transactions.processor]
 
+    @property
+    def is_on(self) -> bool:
+        """Whether errors go to Sentry now."""
+        return self._sdk is not None and self._switches.sentry
+
     def scope(self) -> AbstractContextManager[object]:
         """Open a scope of its own for one request or update: its user, tags and breadcrumbs are seen by no other."""
-        return contextlib.nullcontext() if self._sdk is None else self._sdk.isolation_scope()
+        return self._new_scope()
 
     def report(
         self, error: BaseException, *, handled: bool = True, record: Mapping[str, Any] | None = None
@@ -115,7 +124,7 @@ class Sentry:
         Returns the event that shows it, None where none does: Sentry is off, or the error is no fault of the service.
         `record` holds an event's fields from the log.
         """
-        if self._sdk is None or not self._switches.sentry:
+        if not self.is_on:
             return None
         with _handing_over:
             if not is_fault(error):

@@ -43,7 +43,7 @@ class Request:
     """The state of one request; streams and WebSockets are measured apart from requests, whose time they would blur."""
 
     __slots__ = (
-        "_entry", "_finished", "_gone", "_may_stream", "_receive", "_scope", "_send", "_start", "_status", "_stream",
+        "_entry", "_finished", "_gone", "_headers", "_receive", "_scope", "_send", "_start", "_status", "_stream",
         "_websocket",
     )  # fmt: skip
 
@@ -52,7 +52,7 @@ class Request:
         self._scope, self._entry, self._receive, self._send = scope, entry, receive, send
         self._websocket = scope["type"] == WEBSOCKET
         self._stream = WEBSOCKET if self._websocket else ""
-        self._may_stream = ""
+        self._headers: Any = ()
         self._status = 0
         self._gone = False
         self._finished = False
@@ -71,12 +71,12 @@ class Request:
         kind = message["type"]
         if kind == "http.response.start":
             self._status = message["status"]
-            self._may_stream = _kind_of_stream(message.get("headers", ()))
+            self._headers = message.get("headers", ())
         elif kind == "http.response.body":
-            if message.get("more_body", False):
-                self._stream = self._stream or self._may_stream
-            else:
+            if not message.get("more_body", False):
                 self.finish()
+            elif not self._stream:
+                self._stream = _kind_of_stream(self._headers)
 
     def finish(self, error: BaseException | None = None) -> None:
         """Record the metrics, once, and the root span where the entry leaves one."""

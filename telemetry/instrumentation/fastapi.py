@@ -107,7 +107,9 @@ class RequestLayer:
         self.app = app
         self._runtime = runtime
         self._serves_metrics = prometheus.is_mounted(runtime.settings)
-        self._excluded = [re.compile(pattern) for pattern in runtime.settings.excluded_urls]
+        self._trusts = bool(runtime.settings.trusted_callers)
+        excluded = [f"(?:{pattern})" for pattern in runtime.settings.excluded_urls]
+        self._excluded = re.compile("|".join(excluded)) if excluded else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -117,7 +119,10 @@ class RequestLayer:
             await _send_metrics(send)
         elif scope["type"] not in _OBSERVED or _SEEN in scope:
             await self.app(scope, receive, send)
-        elif any(pattern.search(scope["path"]) for pattern in self._excluded):
+        elif self._runtime.is_off:
+            scope.setdefault(_NATIVE, None)
+            await self.app(scope, receive, send)
+        elif self._excluded is not None and self._excluded.search(scope["path"]):
             await self._unrecorded(scope, receive, send)
         else:
             await self._measured(scope, receive, send)
@@ -131,7 +136,7 @@ class RequestLayer:
             context.detach(token)
 
     async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
-        entry = Entry(_caller_of(scope))
+        entry = Entry(_caller_of(scope) if self._trusts else None)
         request = Request(scope, entry, receive, send)
         scope[_SEEN] = True
         scope.setdefault(_NATIVE, None)

@@ -1,0 +1,61 @@
+"""A scope of Sentry's for one request, forked when it is first looked at: most requests set and send nothing.
+
+`sentry_sdk.isolation_scope()` copies two scopes of 30 fields each, in 5 us. Here two empty ones take their place in 2; a field
+that is asked for is looked up by Python in vain, and the parent's fields are copied then.
+
+https://docs.sentry.io/platforms/python/enriching-events/scopes/
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sentry_sdk.scope import Scope, _current_scope, _isolation_scope
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+__all__ = ["RequestScope"]
+
+_SLOTS = frozenset(Scope.__slots__)
+
+
+class _Fork(Scope):
+    """A fork of its parent, as the parent is when the first field is asked for."""
+
+    __slots__ = ("_parent",)
+
+    def __init__(self, parent: Scope) -> None:
+        """Copy nothing yet, so Sentry's own `__init__` has nothing to do."""
+        self._parent = parent
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the field holds
+        """Copy what is not there yet, and return the field."""
+        if name not in _SLOTS:
+            raise AttributeError(name)
+        parent = self._parent.fork()
+        for slot in _SLOTS:
+            try:
+                object.__getattribute__(self, slot)
+            except AttributeError:
+                setattr(self, slot, getattr(parent, slot))
+        return object.__getattribute__(self, name)
+
+
+class RequestScope:
+    """A context of its own current scope and isolation scope, as `sentry_sdk.isolation_scope()` opens it."""
+
+    __slots__ = ("_current", "_isolation")
+
+    def __enter__(self) -> None:
+        """Open it."""
+        self._current: Token[Scope | None] = _current_scope.set(_Fork(Scope.get_current_scope()))
+        self._isolation: Token[Scope | None] = _isolation_scope.set(_Fork(Scope.get_isolation_scope()))
+
+    def __exit__(self, *_: object) -> None:
+        """Put back what was there, unless this is another task's context: then there is nothing to put back."""
+        for variable, token in ((_current_scope, self._current), (_isolation_scope, self._isolation)):
+            try:
+                variable.reset(token)
+            except (LookupError, ValueError):
+                continue
