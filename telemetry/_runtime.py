@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.trace import NoOpTracerProvider, Tracer, TracerProvider
 
 from telemetry import sampling
+from telemetry._spans import LeanTracerProvider
 from telemetry.accounting import Accounts
 from telemetry.engagement import Engagement
 from telemetry.in_flight import InFlight
@@ -57,7 +58,7 @@ class Runtime:
     @cached_property
     def tracing(self) -> bool:
         """Whether spans are recorded at all."""
-        return not isinstance(self.tracer_provider, NoOpTracerProvider)
+        return isinstance(self.tracer_provider, LeanTracerProvider)
 
     @property
     def is_off(self) -> bool:

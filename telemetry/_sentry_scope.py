@@ -1,6 +1,6 @@
 """A scope of Sentry's for one request, forked when it is first looked at: most requests set and send nothing.
 
-`sentry_sdk.isolation_scope()` copies two scopes of 30 fields each, in 5 us. Here two empty ones take their place in 2; a field
+`sentry_sdk.isolation_scope()` copies two scopes of 30 fields, in 5 us. Two empty ones take their place in 2: a field
 that is asked for is looked up by Python in vain, and the parent's fields are copied then.
 
 https://docs.sentry.io/platforms/python/enriching-events/scopes/

@@ -26,6 +26,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import SpanContext
     from opentelemetry.util.types import Attributes
 
     from telemetry import catalog
@@ -50,18 +51,20 @@ class Series:
         self._born = time.time_ns()
         self._lock = threading.Lock()
         self._which = which
-        self._exemplars: dict[int, Exemplar] = {}
+        self._exemplars: dict[int, tuple[float, int, SpanContext]] = {}
 
     def _example(self, place: int, value: float) -> None:
         """Keep a measurement as the newest example of its bucket, where its trace is recorded."""
         span = trace.get_current_span().get_span_context()
-        if span.trace_flags.sampled or self._which == ALWAYS_ON:
-            ids = (span.span_id, span.trace_id) if span.is_valid else (None, None)
-            self._exemplars[place] = Exemplar({}, value, time.time_ns(), *ids)
+        if span.trace_flags.sampled or self._which is ALWAYS_ON:
+            self._exemplars[place] = (value, time.time_ns(), span)
 
     def _take_examples(self) -> list[Exemplar]:
         taken, self._exemplars = self._exemplars, {}
-        return list(taken.values())
+        return [
+            Exemplar({}, value, at, *((span.span_id, span.trace_id) if span.is_valid else (None, None)))
+            for value, at, span in taken.values()
+        ]
 
 
 class SumSeries(Series):

@@ -14,27 +14,30 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace.propagation import _SPAN_KEY
 from opentelemetry.util._decorator import _agnosticcontextmanager
 
-from telemetry.sampling import ChosenSampler
+from telemetry.sampling import SwitchedSampler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from opentelemetry.context import Context
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace import Span
     from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.sdk.trace.sampling import Sampler
     from opentelemetry.trace import Link, TraceState
     from opentelemetry.util.types import Attributes, AttributeValue
 
-__all__ = ["LeanSpan", "LeanTracerProvider"]
+    from telemetry.entry import Root
+
+__all__ = ["LeanSpan", "LeanTracer", "LeanTracerProvider"]
 
 NAME = "telemetry"
 _SAMPLED, _NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags.get_default()
@@ -42,10 +45,19 @@ _UNSET = Status(StatusCode.UNSET)
 
 
 class LeanSpan(ReadableSpan, trace.Span):
-    """One span; it sets the fields of `ReadableSpan`, as the SDK's own span does.
+    """One span; it sets the fields of `ReadableSpan`, as the SDK's own span does, those that most leave alone by class.
 
     https://github.com/open-telemetry/opentelemetry-python/blob/v1.45.1/opentelemetry-sdk/src/opentelemetry/sdk/trace/__init__.py#L396
     """
+
+    _instrumentation_info = None
+    _events: Sequence[Event] = ()
+    _links: Sequence[Link] = ()
+    _kind, _status = SpanKind.INTERNAL, _UNSET
+    _parent: SpanContext | None = None
+    _start_time: int | None = None
+    _end_time: int | None = None
+    _left_out = 0
 
     def __init__(
         self, provider: LeanTracerProvider, scope: InstrumentationScope, name: str, context: SpanContext
@@ -54,16 +66,8 @@ class LeanSpan(ReadableSpan, trace.Span):
         self._provider = provider
         self._name, self._context, self._instrumentation_scope = name, context, scope
         self._ids = context
-        self._instrumentation_info = None
         self._resource: Resource = provider.resource
         self._attributes: dict[str, Any] = {}
-        self._events: list[Event] = []
-        self._links: list[Link] = []
-        self._kind, self._status = SpanKind.INTERNAL, _UNSET
-        self._parent: SpanContext | None = None
-        self._start_time: int | None = None
-        self._end_time: int | None = None
-        self._left_out = 0
 
     def get_span_context(self) -> SpanContext:
         """Return its ids."""
@@ -81,37 +85,38 @@ class LeanSpan(ReadableSpan, trace.Span):
     def set_attribute(self, key: str, value: AttributeValue) -> None:
         """Set an attribute; past the limit of their number it is left out, a longer text is cut."""
         if self._end_time is None and value is not None:
-            self._put(key, value)
+            self._put(key, _fitting(value, self._provider.limits.max_span_attribute_length))
 
     def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
         """Set several."""
         if self._end_time is None:
+            length = self._provider.limits.max_span_attribute_length
             for key, value in attributes.items():
-                if value is not None:
+                if type(value) is int or (type(value) is str and (length is None or len(value) <= length)):
                     self._put(key, value)
+                elif value is not None:
+                    self._put(key, _fitting(value, length))
 
     def _put(self, key: str, value: Any) -> None:  # noqa: ANN401 - text, number, truth, or several of them
-        limits = self._provider.limits
-        if limits.max_span_attributes is not None and len(self._attributes) >= limits.max_span_attributes and (
-            key not in self._attributes
-        ):  # fmt: skip
+        most = self._provider.limits.max_span_attributes
+        if most is not None and len(self._attributes) >= most and key not in self._attributes:
             self._left_out += 1
-            return
-        self._attributes[key] = _fitting(value, limits.max_span_attribute_length)
+        else:
+            self._attributes[key] = value
 
     def add_event(self, name: str, attributes: Attributes = None, timestamp: int | None = None) -> None:
         """Add an event."""
         limits = self._provider.limits
         if self._end_time is None and (limits.max_events is None or len(self._events) < limits.max_events):
             kept = _limited(attributes, limits.max_event_attributes, limits.max_attribute_length)
-            self._events.append(Event(name, kept, timestamp or time.time_ns()))
+            self._events = [*self._events, Event(name, kept, timestamp or time.time_ns())]
 
     def add_link(self, context: SpanContext, attributes: Attributes = None) -> None:
         """Add a link."""
         limits = self._provider.limits
         if self._end_time is None and (limits.max_links is None or len(self._links) < limits.max_links):
             kept = _limited(attributes, limits.max_link_attributes, limits.max_attribute_length)
-            self._links.append(trace.Link(context, kept))
+            self._links = [*self._links, trace.Link(context, kept)]
 
     def update_name(self, name: str) -> None:
         """Give it another name."""
@@ -146,8 +151,8 @@ class LeanSpan(ReadableSpan, trace.Span):
         """End it; a second time nothing happens."""
         if self._end_time is None:
             self._end_time = end_time if end_time is not None else time.time_ns()
-            for processor in self._provider.processors:
-                processor.on_end(self)
+            for on_end in self._provider.on_end:
+                on_end(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
@@ -193,12 +198,30 @@ class LeanTracer(trace.Tracer):
             return NonRecordingSpan(ids)
         span = LeanSpan(provider, self._scope, name, ids)
         span._parent, span._kind = parent, kind  # noqa: SLF001 - of this module
+        return self._started(span, attributes, links, start_time, context)
+
+    def begin(self, root: Root, ids: SpanContext, parent: SpanContext | None, start_time: int) -> LeanSpan:
+        """Start a span under ids that were chosen, and are recorded, whatever a sampler would say."""
+        span = LeanSpan(self._provider, self._scope, root.name, ids)
+        span._parent, span._kind = parent, root.kind  # noqa: SLF001 - of this module
+        context = Context({_SPAN_KEY: NonRecordingSpan(parent)} if parent else {})
+        return self._started(span, root.attributes, root.links, start_time, context)
+
+    def _started(
+        self,
+        span: LeanSpan,
+        attributes: Attributes,
+        links: Sequence[Link] | None,
+        start_time: int | None,
+        context: Context | None,
+    ) -> LeanSpan:
         for link in links or ():
             span.add_link(link.context, link.attributes)
         span._start_time = start_time if start_time is not None else time.time_ns()  # noqa: SLF001
-        span.set_attributes(attributes or {})
-        for processor in provider.processors:
-            processor.on_start(span, context)  # type: ignore[arg-type]  # what others see of it is the SDK's
+        if attributes:
+            span.set_attributes(attributes)
+        for on_start in self._provider.on_start:
+            on_start(span, context)  # type: ignore[arg-type]  # what others see of it is the SDK's
         return span
 
     def _decide(
@@ -206,7 +229,7 @@ class LeanTracer(trace.Tracer):
     ) -> tuple[bool, TraceState | None]:
         """Tell whether a span is recorded, and its trace state; within a trace that was decided before."""
         sampler = self._provider.sampler
-        if parent is not None and isinstance(sampler, ChosenSampler) and sampler.follows_parent:
+        if parent is not None and isinstance(sampler, SwitchedSampler) and sampler.follows_parent:
             return parent.trace_flags.sampled, parent.trace_state
         found = sampler.should_sample(context, trace_id, name)
         return found.decision is not Decision.DROP, found.trace_state
@@ -236,14 +259,18 @@ class LeanTracerProvider(TracerProvider):
     def __init__(self, sampler: Sampler, resource: Resource, ids: IdGenerator) -> None:
         """Record what the sampler says; limits are those of the environment."""
         self.limits: SpanLimits = SpanLimits()
-        self.processors: tuple[SpanProcessor, ...] = ()
+        self.on_start: list[Callable[[Span, Context | None], None]] = []
+        self.on_end: list[Callable[[ReadableSpan], None]] = []
         super().__init__(sampler, resource, shutdown_on_exit=False, id_generator=ids, span_limits=self.limits)
         self._lean = LeanTracer(self)
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Let a processor see every span."""
         super().add_span_processor(span_processor)
-        self.processors = (*self.processors, span_processor)
+        if type(span_processor).on_start is not SpanProcessor.on_start:
+            self.on_start.append(span_processor.on_start)
+        if type(span_processor).on_end is not SpanProcessor.on_end:
+            self.on_end.append(span_processor.on_end)
 
     def get_tracer(
         self, instrumenting_module_name: str, *more: Any, **named: Any  # noqa: ANN401 - as the SDK's

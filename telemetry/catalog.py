@@ -11,7 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from operator import itemgetter
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
 
 __all__ = ["CATALOG", "Label", "Metric", "register"]
 
@@ -69,6 +73,11 @@ class Metric:
     def label_names(self) -> tuple[str, ...]:
         """The names of its labels."""
         return tuple(label.name for label in self.labels)
+
+    @cached_property
+    def pick(self) -> Callable[[Mapping[str, str]], Hashable]:
+        """What takes the values of its labels out of a mapping, as something to find a series by."""
+        return itemgetter(*self.label_names) if self.labels else lambda _: None
 
     def attributes(self, values: tuple[str, ...]) -> dict[str, str]:
         """Return a series' labels by name from their values in order; an empty value is no label."""

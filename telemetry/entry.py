@@ -14,8 +14,8 @@ import contextlib
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -23,7 +23,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from telemetry._runtime import current
-from telemetry.sampling import Choice, choice
+from telemetry._spans import LeanTracer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "Root", "current_entry", "describe", "root_span", "stand_in"]
 
+_SAMPLED, _NOT_SAMPLED = trace.TraceFlags(trace.TraceFlags.SAMPLED), trace.TraceFlags.get_default()
 REASON = "sampling.reason"
 """On a root span that is recorded without the rest of its trace: `error` or `slow`."""
 
 
-@dataclass(frozen=True)
-class Root:
+class Root(NamedTuple):
     """What a root span says."""
 
     name: str
     kind: trace.SpanKind = trace.SpanKind.INTERNAL
-    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    attributes: Mapping[str, AttributeValue] = MappingProxyType({})
     links: Sequence[trace.Link] = ()
 
 
@@ -53,7 +53,7 @@ class Entry:
     """One beginning: its ids, the decision, and what must be known if it is to leave a root span afterwards."""
 
     __slots__ = (
-        "_error", "_facts", "_identity", "_owned", "_reported", "_started_at",
+        "_error", "_facts", "_ids", "_reported", "_started_at",
         "caller", "ended", "root", "runtime", "sampled",
     )  # fmt: skip
 
@@ -67,24 +67,19 @@ class Entry:
             and self.runtime.switches.tracing
             and (caller.trace_flags.sampled if caller else self.runtime.keeps_trace(trace_id))
         )
-        self._identity = trace.SpanContext(trace_id, self.runtime.ids.generate_span_id(), is_remote=False)
-        self.root: trace.Span = trace.INVALID_SPAN if self.sampled else trace.NonRecordingSpan(self._identity)
+        flags = _SAMPLED if self.sampled else _NOT_SAMPLED
+        self._ids = trace.SpanContext(trace_id, self.runtime.ids.generate_span_id(), False, flags)
+        self.root: trace.Span = trace.INVALID_SPAN if self.sampled else trace.NonRecordingSpan(self._ids)
         self._started_at = time.time_ns()
         self._facts: dict[str, AttributeValue] = {}
         self._error: str | None = None
         self._reported: str | None = None
-        self._owned = False
         self.ended: bool = False
 
     def start(self, root: Root) -> None:
         """Start the root span, where the entry is sampled."""
         if self.sampled:
-            self.choose()
-            self.root, self._owned = self._start_span(root), True
-
-    def choose(self) -> None:
-        """Let the span that is started next in this context be the root span; who starts it also ends it."""
-        choice.set(Choice(0 if self.caller else self._identity.trace_id, self._identity.span_id))
+            self.root = _begin(self.runtime, root, self._ids, self.caller, self._started_at)
 
     def attached(self) -> AbstractContextManager[None]:
         """Run the body in the root span, with nothing of what ran before in this task: no baggage, no other entry."""
@@ -112,27 +107,21 @@ class Entry:
         """
         self.ended = True
         if self.sampled:
-            if self._owned and self._error is not None:
+            if self._error is not None:
                 self.root.set_status(trace.StatusCode.ERROR, self._error)
-            return trace.use_span(self.root, end_on_exit=self._owned, record_exception=False)
+            return _Ending(self.root)
         if self.runtime.tracing and (slow or self._error or self._reported):
-            return trace.use_span(self._late_root(describe()), end_on_exit=True, record_exception=False)
-        return contextlib.nullcontext()
+            return _Ending(self._late_root(describe()))
+        return _NOTHING
 
     def _late_root(self, root: Root) -> trace.Span:
-        with _forced(0 if self.caller else self._identity.trace_id, self._identity.span_id):
-            span = self._start_span(root)
+        ids = trace.SpanContext(self._ids.trace_id, self._ids.span_id, False, _SAMPLED)
+        span = _begin(self.runtime, root, ids, self.caller, self._started_at)
         error = self._error or self._reported
         span.set_attributes(self._facts | ({REASON: "error", "error.type": error} if error else {REASON: "slow"}))
         if error is not None:
             span.set_status(trace.StatusCode.ERROR, error)
         return span
-
-    def _start_span(self, root: Root) -> trace.Span:
-        parent = trace.set_span_in_context(trace.NonRecordingSpan(self.caller), Context()) if self.caller else Context()
-        return self.runtime.tracer.start_span(
-            root.name, parent, root.kind, root.attributes, root.links, start_time=self._started_at
-        )
 
 
 class _Attached:
@@ -152,23 +141,39 @@ class _Attached:
         current_entry.reset(self._entered)
 
 
-@contextmanager
-def _forced(trace_id: int, span_id: int) -> Iterator[None]:
-    """Record the span that starts in the body, under these ids; 0 leaves one to chance or to the parent."""
-    choosing = choice.set(Choice(trace_id, span_id, forced=True))
-    try:
-        yield
-    finally:
-        choice.reset(choosing)
+class _Ending:
+    """A context in which a root span is the current one, and which ends it."""
+
+    __slots__ = ("_root", "_token")
+
+    def __init__(self, root: trace.Span) -> None:
+        self._root = root
+
+    def __enter__(self) -> None:
+        self._token = otel_context.attach(Context({_SPAN_KEY: self._root}))
+
+    def __exit__(self, *_: object) -> None:
+        otel_context.detach(self._token)
+        self._root.end()
+
+
+_NOTHING = contextlib.nullcontext()
+
+
+def _begin(
+    runtime: Runtime, root: Root, ids: trace.SpanContext, caller: trace.SpanContext | None, started_at: int
+) -> trace.Span:
+    if not (runtime.switches.tracing and isinstance(runtime.tracer, LeanTracer)):
+        return trace.NonRecordingSpan(ids)
+    return runtime.tracer.begin(root, ids, caller, started_at)
 
 
 def stand_in(context: trace.SpanContext, error_type: str, attributes: Mapping[str, AttributeValue]) -> None:
     """Leave a span for an error whose own span has ended or is not recorded; it is a root where nothing else is."""
-    sampled = context.trace_flags.sampled
-    parent = trace.set_span_in_context(trace.NonRecordingSpan(context), Context()) if sampled else Context()
-    facts = {**attributes, "error.type": error_type, REASON: "error"}
-    with _forced(0 if sampled else context.trace_id, 0):
-        span = current().tracer.start_span("error", parent, attributes=facts)
+    runtime = current()
+    root = Root("error", attributes={**attributes, "error.type": error_type, REASON: "error"})
+    ids = trace.SpanContext(context.trace_id, runtime.ids.generate_span_id(), False, _SAMPLED)
+    span = _begin(runtime, root, ids, context if context.trace_flags.sampled else None, time.time_ns())
     span.set_status(trace.StatusCode.ERROR, error_type)
     span.end()
 

@@ -17,7 +17,7 @@ from telemetry.catalog import OTHER
 from telemetry.switches import Switches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from telemetry._series import HistogramSeries, SeriesStore, SumSeries
     from telemetry.catalog import Label, Metric
@@ -40,7 +40,7 @@ class Instruments:
         self._switches = switches or Switches()
         self._meter = meter or NoOpMeter("telemetry")
         self._store: SeriesStore | None = getattr(meter, "store", None)
-        self._series: dict[tuple[str, ...], SumSeries | HistogramSeries] = {}
+        self._series: dict[tuple[str, Hashable], SumSeries | HistogramSeries] = {}
         self._sources: dict[str, list[Source]] = {}
         self._values: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
         self._seen: dict[tuple[str, str], set[str]] = {}
@@ -77,19 +77,17 @@ class Instruments:
                 _recording.caught(error)
 
     def _found(self, metric: Metric, labels: Mapping[str, str]) -> Any:  # noqa: ANN401 - of the metric's kind
-        key = (metric.name, *[labels[name] for name in metric.label_names])
-        return self._series.get(key) or self._bound(metric, key)
+        return self._series.get((metric.name, metric.pick(labels))) or self._bound(metric, labels)
 
-    def _bound(self, metric: Metric, key: tuple[str, ...]) -> SumSeries | HistogramSeries:
+    def _bound(self, metric: Metric, labels: Mapping[str, str]) -> SumSeries | HistogramSeries:
         """Find a series; it is remembered by the values asked for, unless one was past its bound: those never end."""
         assert self._store is not None  # noqa: S101 - asked by the callers
-        values = tuple(
-            self._bounded_value(metric, label, value) for label, value in zip(metric.labels, key[1:], strict=True)
-        )
+        asked = tuple(labels[name] for name in metric.label_names)
+        bounded = tuple(self._bounded(metric, labels).values())
         find = self._store.histogram if metric.kind == "histogram" else self._store.sum
-        series = find(metric, values)
-        if values == key[1:]:
-            self._series[key] = series
+        series = find(metric, bounded)
+        if bounded == asked:
+            self._series[metric.name, metric.pick(labels)] = series
         return series
 
     def start_at_zero(self, metric: Metric, **known: Iterable[str]) -> None:

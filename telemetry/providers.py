@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource, ServiceInstanceIdResourceDetector
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
 from telemetry import prometheus
 from telemetry._catalog_meters import CatalogMeterProvider
@@ -20,7 +21,7 @@ from telemetry._users import UserProcessor
 from telemetry.catalog import CATALOG
 from telemetry.conversation import ConversationProcessor
 from telemetry.exporters import CUMULATIVE, CountedMetricExporter, Delivery
-from telemetry.sampling import ChosenIds, sampler
+from telemetry.sampling import sampler
 from telemetry.span_queue import QueueOptions, SpanQueue
 from telemetry.standard import only_right
 from telemetry.zero_points import ZeroPointExporter
@@ -62,7 +63,7 @@ def tracer_provider(
     settings: Settings, resource: Resource, ids: IdGenerator | None = None, switches: Switches | None = None
 ) -> TracerProvider:
     """Record the sampled traces; `ids` replaces random ids."""
-    provider = LeanTracerProvider(sampler(settings, switches), resource, ChosenIds(ids))
+    provider = LeanTracerProvider(sampler(settings, switches), resource, ids or RandomIdGenerator())
     provider.add_span_processor(ConversationProcessor())
     provider.add_span_processor(UserProcessor())
     return provider

@@ -3,16 +3,13 @@
 Precedence: `OTEL_TRACES_SAMPLER` when it is set, else `SENTRY_TRACES_SAMPLE_RATE`, else the environment's default
 (all in development, a tenth elsewhere). Where both are set, Sentry keeps its own share of what OpenTelemetry records.
 
-The decision is made before a span exists (`telemetry.entry`). A `Choice` carries its ids to the span that is started
-next, so that what was decided is what is recorded.
+Where a trace begins with us the decision is made before a span exists (`telemetry.entry`), by the same comparison.
 """
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, TraceIdRatioBased
 
 from telemetry.switches import Switches
@@ -25,61 +22,21 @@ if TYPE_CHECKING:
 
     from telemetry.settings import Settings
 
-__all__ = ["Choice", "ChosenIds", "bound", "choice", "kept", "sampler", "sentry_keeps"]
+__all__ = ["SwitchedSampler", "bound", "kept", "sampler", "sentry_keeps"]
 
 
-class Choice:
-    """The ids of the span that is started next in this context; `forced` records it whatever the sampler says."""
-
-    __slots__ = ("forced", "span_id", "trace_id")
-
-    def __init__(self, trace_id: int, span_id: int, *, forced: bool = False) -> None:
-        """Hold them until they are taken."""
-        self.trace_id: int = trace_id
-        self.span_id: int = span_id
-        self.forced: bool = forced
-
-
-choice: ContextVar[Choice | None] = ContextVar("telemetry_choice", default=None)
-
-
-class ChosenIds(IdGenerator):
-    """Gives the chosen ids, once, else those of another generator: random ones."""
-
-    def __init__(self, rest: IdGenerator | None = None) -> None:
-        """Leave to `rest` what is not chosen."""
-        self._rest = rest or RandomIdGenerator()
-
-    def generate_trace_id(self) -> int:
-        """Return the id of a new trace."""
-        chosen = choice.get()
-        if chosen is None or not chosen.trace_id:
-            return self._rest.generate_trace_id()
-        found, chosen.trace_id = chosen.trace_id, 0
-        return found
-
-    def generate_span_id(self) -> int:
-        """Return the id of a new span."""
-        chosen = choice.get()
-        if chosen is None or not chosen.span_id:
-            return self._rest.generate_span_id()
-        found, chosen.span_id = chosen.span_id, 0
-        return found
-
-
-class ChosenSampler(Sampler):
-    """Records what a choice forces, and leaves all else to another sampler."""
+class SwitchedSampler(Sampler):
+    """Records nothing while tracing is switched off, and leaves all else to another sampler."""
 
     def __init__(self, rest: Sampler, switches: Switches) -> None:
-        """Leave to `rest` what is not forced; record nothing while tracing is switched off."""
+        """Leave to `rest` what is decided while tracing is on."""
         self._rest, self._switches = rest, switches
         self._parent_based = isinstance(rest, ParentBased)
 
     @property
     def follows_parent(self) -> bool:
         """Whether a span within a trace is recorded if its parent is, without being asked about."""
-        chosen = choice.get()
-        return self._parent_based and self._switches.tracing and (chosen is None or not chosen.forced)
+        return self._parent_based and self._switches.tracing
 
     def should_sample(
         self,
@@ -90,10 +47,7 @@ class ChosenSampler(Sampler):
         **named: Any,  # noqa: ANN401
     ) -> SamplingResult:
         """Decide on a span that starts."""
-        chosen = choice.get()
-        if not self._switches.tracing:
-            return ALWAYS_OFF.should_sample(parent_context, trace_id, name, *more, **named)
-        decides = ALWAYS_ON if chosen is not None and chosen.forced else self._rest
+        decides = self._rest if self._switches.tracing else ALWAYS_OFF
         return decides.should_sample(parent_context, trace_id, name, *more, **named)
 
     def get_description(self) -> str:
@@ -105,7 +59,7 @@ def sampler(settings: Settings, switches: Switches | None = None) -> Sampler:
     """Return the sampler the settings ask for, while tracing is not switched off."""
     root = _root(settings)
     parent_based = settings.traces_sampler is None or settings.traces_sampler.startswith("parentbased_")
-    return ChosenSampler(ParentBased(root) if parent_based else root, switches or Switches())
+    return SwitchedSampler(ParentBased(root) if parent_based else root, switches or Switches())
 
 
 def bound(settings: Settings) -> int:

@@ -72,7 +72,7 @@ class SpanQueue(SpanProcessor):
     def _begin(self) -> None:
         self._held: deque[ReadableSpan] = deque()
         self._awake = threading.Event()
-        self._flushing: list[threading.Event] = []
+        self._flushing: deque[threading.Event] = deque()
         self._stopping, self._away = False, False
         self._thread = threading.Thread(target=self._run, name="telemetry.spans", daemon=True)
         self._thread.start()
@@ -114,7 +114,7 @@ class SpanQueue(SpanProcessor):
         while not self._stopping:
             self._awake.wait(self.options.delay_seconds)
             self._awake.clear()
-            flushing, self._flushing = self._flushing, []
+            flushing = [self._flushing.popleft() for _ in range(len(self._flushing))]
             self._send_all()
             for done in flushing:
                 done.set()

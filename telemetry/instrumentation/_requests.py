@@ -65,18 +65,23 @@ class Request:
             self._gone = True
         return message
 
-    async def send(self, message: Message) -> None:
-        """Send, and note status and whether it is a stream; the last byte ends a request, whatever runs after it."""
-        await self._send(message)
+    def send(self, message: Message) -> Awaitable[None]:
+        """Send, and note status and whether it is a stream."""
         kind = message["type"]
+        if kind == "http.response.body":
+            return self._send_body(message)
         if kind == "http.response.start":
             self._status = message["status"]
             self._headers = message.get("headers", ())
-        elif kind == "http.response.body":
-            if not message.get("more_body", False):
-                self.finish()
-            elif not self._stream:
-                self._stream = _kind_of_stream(self._headers)
+        return self._send(message)
+
+    async def _send_body(self, message: Message) -> None:
+        """Send; the last byte ends a request, whatever runs after it."""
+        await self._send(message)
+        if not message.get("more_body", False):
+            self.finish()
+        elif not self._stream:
+            self._stream = _kind_of_stream(self._headers)
 
     def finish(self, error: BaseException | None = None) -> None:
         """Record the metrics, once, and the root span where the entry leaves one."""
@@ -121,12 +126,12 @@ class Request:
 
     def _describe(self, span: trace.Span, status: int, route: str | None) -> None:
         span.update_name(span_name(self._scope, route))
-        if route:
-            span.set_attribute("http.route", route)
+        found: dict[str, str | int] = {"http.route": route} if route else {}
         if not self._websocket:
-            span.set_attribute("http.response.status_code", status)
+            found["http.response.status_code"] = status
         if status >= SERVER_ERROR:
-            span.set_attribute("error.type", str(status))
+            found["error.type"] = str(status)
+        span.set_attributes(found)
 
     def _late_root(self, status: int, route: str | None) -> Root:
         attributes: dict[str, str | int] = {"http.route": route} if route else {}

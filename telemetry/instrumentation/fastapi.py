@@ -111,21 +111,20 @@ class RequestLayer:
         excluded = [f"(?:{pattern})" for pattern in runtime.settings.excluded_urls]
         self._excluded = re.compile("|".join(excluded)) if excluded else None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one request; no coroutine of its own, for each costs a request one more."""
         if scope["type"] == "lifespan":
-            await self.app(scope, receive, _sends_what_is_held(send))
-        elif self._serves_metrics and scope["type"] == "http" and scope["path"] == prometheus.PATH:
-            await _send_metrics(send)
-        elif scope["type"] not in _OBSERVED or _SEEN in scope:
-            await self.app(scope, receive, send)
-        elif self._runtime.is_off:
-            scope.setdefault(_NATIVE, None)
-            await self.app(scope, receive, send)
-        elif self._excluded is not None and self._excluded.search(scope["path"]):
-            await self._unrecorded(scope, receive, send)
-        else:
-            await self._measured(scope, receive, send)
+            return self.app(scope, receive, _sends_what_is_held(send))
+        if self._serves_metrics and scope["type"] == "http" and scope["path"] == prometheus.PATH:
+            return _send_metrics(send)
+        if scope["type"] not in _OBSERVED or _SEEN in scope:
+            return self.app(scope, receive, send)
+        scope.setdefault(_NATIVE, None)
+        if self._runtime.is_off:
+            return self.app(scope, receive, send)
+        if self._excluded is not None and self._excluded.search(scope["path"]):
+            return self._unrecorded(scope, receive, send)
+        return self._measured(scope, receive, send)
 
     async def _unrecorded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve under a parent that is not sampled, so that no query or call below it makes a span."""
@@ -139,7 +138,6 @@ class RequestLayer:
         entry = Entry(_caller_of(scope) if self._trusts else None)
         request = Request(scope, entry, receive, send)
         scope[_SEEN] = True
-        scope.setdefault(_NATIVE, None)
         if entry.sampled:
             entry.start(request.root())
         with self._runtime.sentry.scope(), entry.attached():

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceFlags
 
@@ -25,7 +26,6 @@ from telemetry._sentry_wire import Wire
 from telemetry._spans import LeanTracerProvider
 from telemetry.accounting import NETWORK, QUEUE_FULL, RATE_LIMITED, REFUSED, Account
 from telemetry.entry import REASON
-from telemetry.sampling import ChosenIds
 from telemetry.settings import Settings
 from telemetry.switches import Switches
 from tests.conftest import http_server
@@ -72,7 +72,7 @@ def sentry() -> Iterator[Sentry]:
     with http_server(Store) as address:
         account = Account()
         sender = TransactionSender(f"http://{address}/api/1/envelope/", {}, FACTS, account)
-        provider = LeanTracerProvider(ALWAYS_ON, RESOURCE, ChosenIds())
+        provider = LeanTracerProvider(ALWAYS_ON, RESOURCE, RandomIdGenerator())
         provider.add_span_processor(TransactionProcessor(lambda _: True, sender.put))
         found.append(Sentry(address, account, sender, provider.get_tracer("telemetry")))
         yield found[0]
@@ -157,7 +157,7 @@ def test_nobody_there_is_counted_and_raises_nothing(sentry: Sentry) -> None:
 def test_traces_and_spans_that_never_end_are_not_held_for_ever() -> None:
     handed: list[Spans] = []
     processor = TransactionProcessor(lambda _: True, lambda found: handed.append((found[0], list(found[1]))))
-    provider = LeanTracerProvider(ALWAYS_ON, RESOURCE, ChosenIds())
+    provider = LeanTracerProvider(ALWAYS_ON, RESOURCE, RandomIdGenerator())
     provider.add_span_processor(processor)
     tracer = provider.get_tracer("telemetry")
     for _ in range(3000):
@@ -173,14 +173,14 @@ def test_traces_and_spans_that_never_end_are_not_held_for_ever() -> None:
 def test_a_trace_that_sentry_does_not_keep_costs_one_question() -> None:
     settings = Settings(sentry_dsn="http://key@127.0.0.1:9/1", traces_sampler="always_on", sentry_sample_rate=0.0)
     transactions = Transactions(settings, Switches(), account := Account())
-    provider = LeanTracerProvider(ALWAYS_ON, RESOURCE, ChosenIds())
+    provider = LeanTracerProvider(ALWAYS_ON, RESOURCE, RandomIdGenerator())
     provider.add_span_processor(transactions.processor)
     provider.get_tracer("telemetry").start_span("x").end()
     assert account.created == 0
 
 
 def test_a_time_is_written_to_the_microsecond() -> None:
-    provider = LeanTracerProvider(ALWAYS_ON, RESOURCE, ChosenIds())
+    provider = LeanTracerProvider(ALWAYS_ON, RESOURCE, RandomIdGenerator())
     span = provider.get_tracer("telemetry").start_span("x", start_time=1_700_000_000_123_456_789)
     span.end(1_700_000_001_000_000_000)
     assert isinstance(span, ReadableSpan)
