@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 
 from telemetry import catalog
 from telemetry._runtime import current
@@ -20,7 +19,8 @@ from telemetry.context import count_error
 from telemetry.instrumentation._handle import Handle, Shared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from types import TracebackType
 
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
@@ -94,11 +94,11 @@ def _time_requests(pool: Any) -> Callable[[], None]:  # noqa: ANN401 - a method 
     original = pool.getconn
 
     def getconn(timeout: float | None = None) -> Any:  # noqa: ANN401 - as psycopg_pool's
-        with _request():
+        with _Request():
             return original(timeout)
 
     async def getconn_async(timeout: float | None = None) -> Any:  # noqa: ANN401, ASYNC109 - as psycopg_pool's
-        with _request():
+        with _Request():
             return await original(timeout)
 
     wrapped = getconn if isinstance(pool, ConnectionPool) else getconn_async
@@ -111,14 +111,19 @@ def _time_requests(pool: Any) -> Callable[[], None]:  # noqa: ANN401 - a method 
     return undo
 
 
-@contextmanager
-def _request() -> Iterator[None]:
-    start = time.perf_counter()
-    try:
-        with suppress_instrumentation():
-            yield
-    except Exception as error:
-        count_error(error, "database")
-        raise
-    finally:
-        current().instruments.record(catalog.DB_POOL_WAIT, time.perf_counter() - start)
+class _Request:
+    """A request for a connection: times it, and lets the queries within it alone."""
+
+    __slots__ = ("_start", "_token")
+
+    def __enter__(self) -> None:
+        self._token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
+        self._start = time.perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        detach(self._token)
+        if isinstance(error, Exception):
+            count_error(error, "database")
+        current().instruments.record(catalog.DB_POOL_WAIT, time.perf_counter() - self._start)

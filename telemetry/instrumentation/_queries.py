@@ -23,6 +23,8 @@ __all__ = ["NOT_OBSERVED", "NotObserved", "QueryObserver", "record_fetch"]
 
 _FETCH = Statement("FETCH")
 _NANOSECONDS = 1e9
+_SERVER = "_telemetry_server"
+"""Set on a connection."""
 _starting, _finishing = Guard("start a query's span"), Guard("finish a query")
 
 
@@ -135,7 +137,16 @@ def _attributes(connection: Any, statement: Statement) -> dict[str, str | int]: 
     }
     if statement.table:
         attributes["db.collection.name"] = statement.table
-    if not connection.closed:
+    return attributes | _server(connection)
+
+
+def _server(connection: Any) -> dict[str, str | int]:  # noqa: ANN401 - sync or async
+    """Return what tells the server; it stays the same for a connection, and each field is a call into libpq."""
+    found: dict[str, str | int] | None = vars(connection).get(_SERVER)
+    if found is None:
+        if connection.closed:
+            return {}
         info = connection.info
-        attributes |= {"db.namespace": info.dbname, "server.address": info.host, "server.port": info.port}
-    return attributes
+        found = {"db.namespace": info.dbname, "server.address": info.host, "server.port": info.port}
+        setattr(connection, _SERVER, found)
+    return found

@@ -54,7 +54,7 @@ def instrument_pool(pool: AnyPool) -> Handle:
 def _observe(cursor: Any, query: object) -> NotObserved:  # noqa: ANN401 - any of psycopg's cursors
     observer = NOT_OBSERVED
     with _reading:
-        statement = statement_of(query) if is_instrumentation_enabled() else None
+        statement = statement_of(query) if not current().is_off and is_instrumentation_enabled() else None
         if statement is not None:
             connection = cursor.connection
             kind = PipelinedQuery if connection.pgconn.pipeline_status else QueryObserver
