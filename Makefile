@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install up down status logs clean build demo doctor dashboards panels test test-unit check catalog snapshot format lock
+.PHONY: help install up down status logs clean build demo doctor dashboards panels test test-unit check bench catalog snapshot format lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ check: install  ## ruff, strict types, generated files up to date, configuration
 	@$(VENV)/bin/mypy
 	@$(PY) -m telemetry settings --markdown | diff docs/settings.md - || { echo "docs/settings.md is out of date: make catalog"; exit 1; }
 	@$(PY) -m stack check
+
+bench: up  ## what we cost beside the bare application and other libraries, as ratios; writes docs/performance.md
+	@$(PY) -m stack exec $(PY) -m bench.overhead --write
 
 snapshot: install  ## write down anew all that the demo emits, by name
 	@WRITE_SNAPSHOT=1 $(PY) -m pytest -q tests/stack/test_emitted.py

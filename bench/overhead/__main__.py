@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import statistics
 import sys
 from contextlib import ExitStack
+from datetime import date
 from pathlib import Path
 
 import psycopg
@@ -21,7 +23,21 @@ from bench.overhead.variants import VARIANTS
 from examples.health_agent.embedded import passing_url
 from stack import settings
 from stack.build.venv import ensure_venv
+from stack.settings import ROOT
 
+PAGE = ROOT / "docs" / "performance.md"
+HEAD = """# Performance
+
+Written by `make bench`: {machine}.
+
+Every variant is a process with one uvicorn worker, the same application and ten more routes; all run at once and are
+asked in turn, so that what else the machine does touches them alike. `CPU` is the processor time of the whole process a
+request, sending included, against the bare application in the same round: the median over the rounds and its quartiles.
+`added` is what that is in time; `rate`, `p50` and `p99` are ratios as well.
+
+"ours 10%" records a tenth of the traces, and Sentry gets a tenth of all, as the plan's production does; "ours 100%"
+records all, Sentry the same tenth. The peers record and send that share by their own protocol.
+"""
 TABLES = """
 CREATE TABLE foods (id int PRIMARY KEY, name text, kcal int);
 INSERT INTO foods SELECT number, 'food ' || number, number FROM generate_series(0, 999) number;
@@ -36,14 +52,24 @@ def main() -> int:
     parser.add_argument("--variants", nargs="*", default=list(VARIANTS), help="names, all of them unless given")
     parser.add_argument("--workloads", nargs="*", default=list(WORKLOADS))
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--write", action="store_true", help="write the tables to docs/performance.md, too")
     options = parser.parse_args()
     names = [BARE, *(name for name in options.variants if name != BARE)]
     with ExitStack() as running:
         servers = start(names, running)
+        tables = []
         for workload in options.workloads:
-            found = measure(servers, WORKLOADS[workload], options.rounds)
-            print(table(workload, found), flush=True)
+            tables.append(table(workload, measure(servers, WORKLOADS[workload], options.rounds)))
+            print(tables[-1], flush=True)
+    if options.write:
+        PAGE.write_text(page(tables, options.rounds))
     return 0
+
+
+def page(tables: list[str], rounds: int) -> str:
+    """Return the document of a run."""
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {date.today():%Y-%m-%d}, {rounds} rounds"  # noqa: DTZ011 - the day here
+    return HEAD.format(machine=machine) + "".join(f"\n```\n{text}```\n" for text in tables)
 
 
 def start(names: list[str], running: ExitStack) -> list[Server]:

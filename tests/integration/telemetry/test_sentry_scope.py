@@ -1,0 +1,85 @@
+"""The scope of a request that is forked late is the one that Sentry's own fork is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+import sentry_sdk
+from sentry_sdk.scope import Scope
+
+from telemetry._sentry_scope import RequestScope
+
+Open = Callable[[], AbstractContextManager[object]]
+WAYS: dict[str, Open] = {"ours": RequestScope, "Sentry's": sentry_sdk.isolation_scope}
+
+
+@pytest.fixture
+def events() -> Iterator[list[dict[str, Any]]]:
+    found: list[Any] = []
+    options: Any = {"default_integrations": False, "before_send": lambda event, _: found.append(event)}
+    sentry_sdk.init("http://key@127.0.0.1:9/1", **options)
+    yield found
+    sentry_sdk.get_client().close(timeout=0)
+    sentry_sdk.init()
+
+
+def told(event: dict[str, Any]) -> dict[str, Any]:
+    crumbs = [crumb["message"] for crumb in event.get("breadcrumbs", {}).get("values", [])]
+    return {key: event.get(key) for key in ("tags", "user", "extra", "transaction", "level")} | {"crumbs": crumbs}
+
+
+def used(open_scope: Open, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Set, send and nest as applications do; return what each event told."""
+    events.clear()
+    sentry_sdk.set_tag("outer", "1")
+    with open_scope():
+        sentry_sdk.set_user({"id": "7"})
+        sentry_sdk.set_tag("inner", "2")
+        sentry_sdk.add_breadcrumb(message="clicked")
+        sentry_sdk.capture_message("first")
+        with sentry_sdk.new_scope() as scope:
+            scope.set_extra("deep", 3)
+            sentry_sdk.capture_message("second")
+        with open_scope():
+            sentry_sdk.set_tag("inner", "4")
+            sentry_sdk.capture_message("third")
+        sentry_sdk.capture_message("fourth")
+    sentry_sdk.capture_message("after")
+    return [told(event) for event in events]
+
+
+def test_events_tell_the_same_whoever_forks(events: list[dict[str, Any]]) -> None:
+    ours, theirs = (used(open_scope, events) for open_scope in WAYS.values())
+    assert len(ours) == 5
+    assert ours == theirs
+    assert ours[-1]["user"] in (None, {})
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_tasks_of_one_request_share_its_scope_and_no_other_request_sees_it(
+    way: str, events: list[dict[str, Any]]
+) -> None:
+    async def request(number: int) -> None:
+        with WAYS[way]():
+            sentry_sdk.set_tag("request", str(number))
+            await asyncio.gather(*(asyncio.to_thread(sentry_sdk.capture_message, str(number)) for _ in range(3)))
+
+    async def both() -> None:
+        await asyncio.gather(*(request(number) for number in range(5)))
+
+    asyncio.run(both())
+    assert sorted((event["message"], event["tags"]["request"]) for event in events) == sorted(
+        (str(number), str(number)) for number in range(5) for _ in range(3)
+    )
+
+
+def test_every_field_is_there_when_it_is_asked_for_and_none_before() -> None:
+    with RequestScope():
+        scope = Scope.get_isolation_scope()
+        assert [slot for slot in Scope.__slots__ if not hasattr(scope, slot)] == []
+        with pytest.raises(AttributeError):
+            _ = getattr(scope, "nothing_of_this_name")  # noqa: B009 - which mypy knows, too
