@@ -15,7 +15,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from opentelemetry.sdk.metrics import MeterProvider
 
@@ -48,11 +48,18 @@ def collect_also(provider: MeterProvider, readers: Iterable[MetricReader], more:
         if not metrics:
             return found
         resource = provider._sdk_config.resource  # noqa: SLF001
-        ours = ScopeMetrics(_SCOPE, metrics, "")
         if found is None or not found.resource_metrics:
-            return MetricsData([ResourceMetrics(resource, [ours], "")])
+            return MetricsData([ResourceMetrics(resource, [ScopeMetrics(_SCOPE, metrics, "")], "")])
         (first,) = found.resource_metrics
-        return MetricsData([ResourceMetrics(first.resource, [*first.scope_metrics, ours], first.schema_url)])
+        return MetricsData([ResourceMetrics(first.resource, _with(metrics, first.scope_metrics), first.schema_url)])
 
     for reader in readers:
         reader._set_collect_callback(collect)  # type: ignore[arg-type]  # noqa: SLF001
+
+
+def _with(metrics: list[Metric], scopes: Sequence[ScopeMetrics]) -> list[ScopeMetrics]:
+    """Put metrics to those of their scope: of two groups of one scope the encoder sends the second only."""
+    same = [scope for scope in scopes if scope.scope == _SCOPE]
+    others = [scope for scope in scopes if scope.scope != _SCOPE]
+    observed = [metric for scope in same for metric in scope.metrics]
+    return [*others, ScopeMetrics(_SCOPE, [*observed, *metrics], "")]

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, MetricsData, NumberDataPoint
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
@@ -153,3 +154,15 @@ def test_labels_that_the_catalog_does_not_list_are_left_out() -> None:
     provider, reader = ours()
     provider.get_meter("test").create_counter(COUNTER.name).add(1, {"status": "success", "user": "7"})
     assert dict(only_point(reader).attributes) == {"status": "success"}
+
+
+def test_what_is_added_up_and_what_is_observed_are_both_sent() -> None:
+    provider, reader = ours()
+    instruments = Instruments(provider.get_meter("telemetry"))
+    instruments.add(catalog.DB_SLOW_QUERIES, 1, {"query_type": "select"})
+    instruments.observe(catalog.DB_POOL_MAX, lambda: [(8, {})])
+    found = reader.get_metrics_data()
+    assert found is not None
+    sent = [metric.name for each in encode_metrics(found).resource_metrics for scope in each.scope_metrics
+            for metric in scope.metrics]  # fmt: skip
+    assert sorted(sent) == [catalog.DB_POOL_MAX.name, catalog.DB_SLOW_QUERIES.name]
