@@ -15,10 +15,11 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 
 from telemetry import _guard, _runtime, providers
 from telemetry._captured_errors import CapturedErrors
+from telemetry._clean_spans import clean_spans
 from telemetry._fake_clock import FakeClock
 from telemetry.catalog import CATALOG
 from telemetry.instruments import Instruments
-from telemetry.redaction import clean_span
+from telemetry.pseudonyms import Pseudonyms
 from telemetry.settings import Settings
 from telemetry.switches import Switches
 
@@ -86,7 +87,7 @@ class _Cleaned(SpanExporter):
         self._exporter = exporter
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        return self._exporter.export([clean_span(span) for span in spans])
+        return self._exporter.export(clean_spans(spans))
 
 
 class Capture:
@@ -121,7 +122,14 @@ class Capture:
         instruments = Instruments(meters.get_meter(_runtime.NAME), switches)
         errors = sentry or self.sentry
         self.runtime: _runtime.Runtime = _runtime.Runtime(
-            settings, traces, meters, instruments, errors, ids=ids, switches=switches
+            settings,
+            traces,
+            meters,
+            instruments,
+            errors,
+            ids=ids,
+            switches=switches,
+            pseudonyms=Pseudonyms.of(settings),
         )
 
     @property

@@ -26,6 +26,7 @@ from telemetry.instruments import Instruments
 from telemetry.logs import correlate_logs
 from telemetry.process import observe_process
 from telemetry.propagation import TrustedPropagator
+from telemetry.pseudonyms import Pseudonyms
 from telemetry.sentry import Sentry
 from telemetry.settings import Settings
 from telemetry.switches import Switches, watch
@@ -150,7 +151,7 @@ def _build(settings: Settings) -> _runtime.Runtime:
     return _runtime.Runtime(
         settings, tracing, meters, instruments, sentry,
         logs=correlate_logs(settings.service_name), switches=switches, watching=watch(settings, switches),
-        accounts=accounts, span_queue=queue,
+        accounts=accounts, span_queue=queue, pseudonyms=Pseudonyms.of(settings),
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from telemetry._users import UserProcessor
 from telemetry.catalog import CATALOG
 from telemetry.conversation import ConversationProcessor
 from telemetry.exporters import CUMULATIVE, CountedMetricExporter, Delivery
+from telemetry.redaction import clean_resource
 from telemetry.sampling import ChosenIds, sampler
 from telemetry.span_queue import QueueOptions, SpanQueue
 from telemetry.standard import only_right
@@ -47,7 +48,9 @@ def resource(settings: Settings) -> Resource:
     }
     if settings.release:
         ours["service.version"] = settings.release
-    return Resource.create({**ours, **OTELResourceDetector().detect().attributes})
+    asked = OTELResourceDetector().detect().attributes
+    found = Resource.create({**ours, **asked})
+    return Resource(clean_resource(found.attributes, settings.allowed_attributes | asked.keys()), found.schema_url)
 
 
 def renewed(resource: Resource) -> Resource:

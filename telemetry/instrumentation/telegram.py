@@ -228,7 +228,7 @@ def _describe_handler(handler: AnyHandler, update: object) -> None:
     with _describing:
         user = getattr(update, "effective_user", None)
         if user is not None:  # on the span only: what the application has told Sentry of the user since stays
-            trace.get_current_span().set_attribute("user.id", str(user.id))
+            trace.get_current_span().set_attribute("user.id", current().pseudonyms.user(str(user.id)))
         if size := _updates.photo_size(update):
             trace.get_current_span().set_attribute("photo_size", size)
         if command := _updates.known_command(handler, update):
