@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from stack import build, compose, lint, native, passwords
+from stack import build, compose, lint, native, passwords, redaction
 from stack.settings import INTERNAL_PORTS, OPTIONS, PORTS
 from stack.up import native_environment
 
@@ -33,6 +33,7 @@ def check(settings: Settings) -> list[str]:
     from grafana.source import files  # noqa: PLC0415 - takes 0.4 s, which `up` need not wait for
 
     problems = [*_yaml_problems(settings), *_variable_problems(settings), *files.drift(settings.root)]
+    problems += redaction.drift(settings.root)
     if problems:
         return problems
     binaries = build.binaries(settings)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from stack import alerts, appenv, build, check, compose, report, settings, state
+from stack import alerts, appenv, build, check, compose, redaction, report, settings, state
 from stack import up as lifecycle
 from stack.build.progress import say
 from stack.errors import StackError
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("build", help="build the native parts into the user's cache")
     commands.add_parser("clean", help="stop it and delete its data")
     commands.add_parser("check", help="validate every configuration file")
+    commands.add_parser("redaction", help="write into collector/config.yaml what the Collector lets through")
     run = commands.add_parser("exec", help="run a command with the environment an application needs")
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="CMD")
     return parser
@@ -116,6 +117,11 @@ def _check(found: Settings, _: argparse.Namespace) -> int:
     return int(bool(problems))
 
 
+def _redaction(found: Settings, _: argparse.Namespace) -> int:
+    redaction.write(found.root)
+    return 0
+
+
 def _exec(found: Settings, options: argparse.Namespace) -> int:
     argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
     if not argv:
@@ -137,5 +143,6 @@ _COMMANDS = {
     "build": _build,
     "clean": _clean,
     "check": _check,
+    "redaction": _redaction,
     "exec": _exec,
 }

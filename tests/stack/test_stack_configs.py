@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _FOLDER = settings.ROOT / "collector"
 # A value for each variable that is not its default, so that leaving one out changes something.
 _VALUES = {
+    "COLLECTOR_ALLOWED_ATTRIBUTES": "shop",
+    "COLLECTOR_EXCEPTION_MESSAGES": "true",
+    "COLLECTOR_LABEL_KEY": "a key of thirty-two characters or more",
     "COLLECTOR_BIND": "127.0.0.1",
     "COLLECTOR_HEALTH_PORT": "31001",
     "COLLECTOR_LOOP_PORT": "31002",
