@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 
 from telemetry import _guard, _runtime, providers
+from telemetry._bounds import Bounds
 from telemetry._captured_errors import CapturedErrors
 from telemetry._clean_spans import clean_spans
 from telemetry._fake_clock import FakeClock
@@ -118,8 +119,9 @@ class Capture:
         traces.add_span_processor(SimpleSpanProcessor(_Cleaned(exporter or self._spans)))
         for processor in sentry.span_processors() if sentry else ():
             traces.add_span_processor(processor)
-        meters = providers.meter_provider(resource, [self._reader])
-        instruments = Instruments(meters.get_meter(_runtime.NAME), switches)
+        labels = Bounds()
+        meters = providers.meter_provider(resource, [self._reader], labels)
+        instruments = Instruments(meters.get_meter(_runtime.NAME), switches, labels)
         errors = sentry or self.sentry
         self.runtime: _runtime.Runtime = _runtime.Runtime(
             settings,

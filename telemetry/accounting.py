@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from telemetry import catalog
+from telemetry._bounds import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +92,8 @@ class Accounts:
     spans: Account = field(default_factory=Account)
     metrics: Account = field(default_factory=Account)
     errors: Account = field(default_factory=Account)
+    labels: Bounds = field(default_factory=Bounds)
+    """Not of items, but of the labels they came with."""
 
     def by_signal(self) -> dict[str, Account]:
         """Return each account by the name of its signal."""
@@ -100,6 +103,7 @@ class Accounts:
         """Begin at zero, as a forked child does."""
         for account in self.by_signal().values():
             account.begin_again()
+        self.labels.overflows.clear()
 
     def observe(self, instruments: Instruments) -> None:
         """Let the accounts be exported as metrics."""
@@ -117,6 +121,9 @@ class Accounts:
         ])  # fmt: skip
         instruments.observe(catalog.TELEMETRY_QUEUE_SIZE, lambda: [(self.spans.held, {"signal": "spans"})])
         instruments.observe(catalog.TELEMETRY_QUEUE_CAPACITY, lambda: [(self.spans.capacity, {"signal": "spans"})])
+        instruments.observe(catalog.TELEMETRY_LABEL_OVERFLOW, lambda: [
+            (count, {"metric": name}) for name, count in list(self.labels.overflows.items())
+        ])  # fmt: skip
         for name in ("spans", "metrics"):
             found[name].exported = _duration(instruments, name)
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, NoOpMeter, Observation
 
+from telemetry._bounds import Bounds
 from telemetry._guard import Guard
-from telemetry.catalog import OTHER
 from telemetry.switches import Switches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from telemetry.catalog import Label, Metric
+    from telemetry.catalog import Metric
 
     Source = Callable[[], Iterable[tuple[float, Mapping[str, str]]]]
 
@@ -32,15 +32,20 @@ _observing = Guard("observe a metric")
 class Instruments:
     """The catalog's instruments on one meter."""
 
-    def __init__(self, meter: Meter | None = None, switches: Switches | None = None) -> None:
-        """Prepare for a meter; without one, or while metrics are switched off, nothing is recorded."""
+    def __init__(
+        self, meter: Meter | None = None, switches: Switches | None = None, bounds: Bounds | None = None
+    ) -> None:
+        """Prepare for a meter; without one, or while metrics are switched off, nothing is recorded.
+
+        `bounds` are those of the meter's provider.
+        """
         self._switches = switches or Switches()
+        self._bounds = bounds or Bounds()
         self._meter = meter or NoOpMeter("telemetry")
         self._counters: dict[str, Counter] = {}
         self._histograms: dict[str, Histogram] = {}
         self._sources: dict[str, list[Source]] = {}
         self._values: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
-        self._seen: dict[tuple[str, str], set[str]] = {}
         self._zeros: dict[tuple[str, ...], tuple[Metric, dict[str, str]]] = {}
 
     def begin_again(self) -> None:
@@ -59,7 +64,7 @@ class Instruments:
             if counter is None:
                 counter = self._meter.create_counter(metric.name, metric.unit, metric.description)
                 self._counters[metric.name] = counter
-            counter.add(amount, self._bounded(metric, labels or {}))
+            counter.add(amount, self._bounds.of(metric, labels or {}))
 
     def start_at_zero(self, metric: Metric, **known: Iterable[str]) -> None:
         """Let every combination of known label values exist at 0, so that the first increment is seen by `rate()`.
@@ -81,14 +86,14 @@ class Instruments:
             if histogram is None:
                 histogram = self._meter.create_histogram(metric.name, metric.unit, metric.description)
                 self._histograms[metric.name] = histogram
-            histogram.record(value, self._bounded(metric, labels or {}))
+            histogram.record(value, self._bounds.of(metric, labels or {}))
 
     def set(self, metric: Metric, value: float, labels: Mapping[str, str] | None = None) -> None:
         """Set a gauge; it keeps the value until it is set again."""
         if not self._switches.metrics:
             return
         with _recording:
-            bounded = self._bounded(metric, labels or {})
+            bounded = self._bounds.of(metric, labels or {})
             if metric.name not in self._values:
                 values = self._values[metric.name] = {}
                 self.observe(metric, lambda: [(found, dict(key)) for key, found in list(values.items())])
@@ -126,19 +131,6 @@ class Instruments:
         for source in list(self._sources[metric.name]):
             with _observing:
                 for value, labels in source():
-                    key = tuple(sorted(self._bounded(metric, labels).items()))
+                    key = tuple(sorted(self._bounds.of(metric, labels).items()))
                     sums[key] = sums.get(key, 0) + value
         return [Observation(value, dict(key)) for key, value in sums.items()]
-
-    def _bounded(self, metric: Metric, labels: Mapping[str, str]) -> dict[str, str]:
-        return {label.name: self._bounded_value(metric, label, labels[label.name]) for label in metric.labels}
-
-    def _bounded_value(self, metric: Metric, label: Label, value: str) -> str:
-        if label.values:
-            return value if value in label.values else OTHER
-        seen = self._seen.setdefault((metric.name, label.name), set())
-        if value not in seen:
-            if len(seen) >= label.limit:
-                return OTHER
-            seen.add(value)
-        return value

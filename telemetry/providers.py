@@ -12,6 +12,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource, ServiceI
 from opentelemetry.sdk.trace import TracerProvider
 
 from telemetry import prometheus
+from telemetry._bounds import Bounds
 from telemetry._catalog_meters import CatalogMeterProvider
 from telemetry._compat import ProcessReader
 from telemetry._guard import start_or_do_without
@@ -78,9 +79,11 @@ def span_queue(settings: Settings, accounts: Accounts) -> SpanQueue:
 
 
 @only_right()
-def meter_provider(resource: Resource, readers: Sequence[MetricReader]) -> MeterProvider:
-    """Record the catalog's metrics and nothing else, for `readers`."""
-    return CatalogMeterProvider(readers, resource, shutdown_on_exit=False, views=_views())
+def meter_provider(resource: Resource, readers: Sequence[MetricReader], labels: Bounds | None = None) -> MeterProvider:
+    """Record the catalog's metrics and nothing else, for `readers`; `labels` keeps theirs within bounds."""
+    provider = CatalogMeterProvider(readers, resource, shutdown_on_exit=False, views=_views())
+    provider.labels = labels or Bounds()
+    return provider
 
 
 @only_right()

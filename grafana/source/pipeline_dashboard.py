@@ -92,6 +92,13 @@ CAUSES = Row("Where it was lost, hop by hop", 7, (
         Ask(f"{ASK.per_minute(catalog.TELEMETRY_DROPPED, 'signal, reason')} > 0", "{{signal}}: {{reason}}"),
         look=Look("cpm"),
     )),
+    (12, lines(
+        About("Labels past their bounds", "Recorded values a minute whose label became `other`, by metric: somebody "
+              "sends more routes, commands or kinds of errors than the catalog allows.", "Every label is within "
+              "its bounds.", LOST),
+        Ask(f"{ASK.per_minute(catalog.TELEMETRY_LABEL_OVERFLOW, 'metric')} > 0", "{{metric}}"),
+        look=Look("cpm"),
+    )),
     (12, table(
         About("1. At the door", "What the Collector accepted in the time range, and what it turned away because it "
               "had no room (refused) or could not pass on (failed).", "No Collector reports.", LOST),

@@ -65,12 +65,12 @@ def run_all(folder: Path, otlp: Sink, sentry: Sink, **environ: str) -> Run:
     run = Run(Sentinels(), otlp, sentry)
     run.sentinels.watch("the bot token", TOKEN)
     run.sentinels.watch("a location", "52.520817")
-    common = FAST | environ | {
+    common = FAST | {
         "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.url, "SENTRY_DSN": f"http://key@{urlsplit(sentry.url).netloc}/1",
         "OTEL_METRICS_EXPORTER": "otlp,prometheus", "SENTRY_TRACES_SAMPLE_RATE": "1", "TELEMETRY_ERROR_WINDOW": "0.001",
         "SENTRY_ENVIRONMENT": "staging", "TELEMETRY_USER_KEY": run.sentinels.plant("the user key"),
         "SHOP_API_KEY": run.sentinels.plant("a key in the environment"), "TELEMETRY_SENTINEL": run.sentinels.prefix,
-    }  # fmt: skip
+    } | environ  # fmt: skip
     run_leaky(folder, run, common)
     asyncio.run(run_agent(folder, run, common))
     return run
@@ -106,6 +106,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     made = tmp_path_factory.mktemp("sentinel")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(processes, "LOGS", made)
+        patch.setattr(processes, "START_SECONDS", 120.0)  # with sitecustomize, and beside other tests
         yield made
 
 
