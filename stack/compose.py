@@ -7,7 +7,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from stack import passwords
+from stack import door, passwords
 from stack.errors import StackError
 
 if TYPE_CHECKING:
@@ -62,8 +62,14 @@ def environment(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str
         **{
             name: settings.options[name] for name in ("COLLECTOR_MEMORY_MIB", "COLLECTOR_SPIKE_MIB", "SENTRY_EVENT_URL")
         },
+        **_door(settings),
         **secrets,
     }
+
+
+def _door(settings: Settings) -> dict[str, str]:
+    """As natively; what is mounted must exist."""
+    return {"OTLP_TLS_CERT": "/dev/null", "OTLP_TLS_KEY": "/dev/null"} | door.collector_variables(settings)
 
 
 def project_name(settings: Settings) -> str:

@@ -19,7 +19,8 @@ from tests.stack.stack_helpers import eventually, free_ports
 
 CONFIG = settings.ROOT / "collector" / "config.yaml"
 GATE = "--feature-gates=exporter.prometheusremotewritexporter.RetryOn429"
-PORTS = ["OTLP_GRPC_PORT", "OTLP_HTTP_PORT", "COLLECTOR_HEALTH_PORT", "COLLECTOR_METRICS_PORT", "COLLECTOR_LOOP_PORT"]
+PORTS = ["OTLP_GRPC_PORT", "OTLP_HTTP_PORT", "COLLECTOR_HEALTH_PORT", "COLLECTOR_METRICS_PORT",
+         "COLLECTOR_LOOP_PORT", "COLLECTOR_OWN_PORT"]  # fmt: skip
 
 
 @dataclass
