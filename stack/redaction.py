@@ -28,6 +28,7 @@ _CONFIG = "collector/config.yaml"
 _BEGIN, _END = "  # Written by `make catalog` from here ...\n", "  # ... to here.\n"
 _MORE = "${env:COLLECTOR_ALLOWED_ATTRIBUTES:-service.name}"
 _MESSAGES = "${env:COLLECTOR_EXCEPTION_MESSAGES:-false}"
+_QUERY_KEYS = "${env:COLLECTOR_URL_QUERY_KEYS:-none-is-kept}"
 _KEY = "${env:COLLECTOR_LABEL_KEY:-a-key-that-everybody-knows-until-it-is-set}"
 _OF_THE_COLLECTOR = """
 component data_type error.permanent error_permanent error_type exporter extension http.request.method
@@ -128,6 +129,7 @@ def _of_names(method: str, route: str) -> Iterator[str]:
     path = 'IsMatch(span.name, "/")'
     ours = f'({route} != nil and span.name == Concat([{method}, {route}], " "))'
     socket = f'({route} != nil and span.name == Concat(["websocket", {route}], " "))'
+    yield f'replace_pattern(span.name, "^[^ ]*", "_OTHER") where {method} == "_OTHER"'
     yield f"set(span.name, {method}) where {method} != nil and {path} and not {ours}"
     yield f'replace_pattern(span.name, "(^|[ ])[^ ]*/.*$", "") where {method} == nil and {path} and not {socket}'
     yield from (f"replace_pattern(span.name, {_literal(pattern)}, {_literal(MARKER)})" for pattern in PATTERNS.values())
@@ -148,7 +150,7 @@ def _of_events() -> Iterator[str]:
 def _of_addresses(address: str) -> Iterator[str]:
     """Keep the path of an address as the SDK writes it, of others the host."""
     words = "|".join(sorted(WORDS_OF_PATHS))
-    clean = rf"^https?://[^/?#@]+(?:/(?:{words}|[*])?)*(?:[?][^#]*)?$"
+    clean = rf"^https?://[^/?#@]+(?:/(?:{words}|[*])?)*(?:[?](?:(?:{_QUERY_KEYS})=[^&#]*&?)*)?$"
     host = _literal(r"^(\w+://)(?:[^/?#@]*@)?([^/?#@]*).*$")
     unless = f"{address} != nil and not IsMatch({address}, {_literal(clean)})"
     yield f'replace_pattern({address}, {host}, "$1$2") where {unless}'

@@ -18,7 +18,7 @@ from opentelemetry.trace import Link, Status
 from telemetry._own_texts import is_own
 from telemetry._runtime import current
 from telemetry.allowed import EVENTS
-from telemetry.redaction import MARKER, clean_attributes, clean_text, http_method, own_keys
+from telemetry.redaction import MARKER, OTHER_METHOD, clean_attributes, clean_text, own_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -59,10 +59,9 @@ def _clean(span: ReadableSpan, own: frozenset[str], *, messages: bool) -> Readab
 
 def _name(span: ReadableSpan, attributes: Mapping[str, Any]) -> str:
     name, route = span.name, attributes.get("http.route")
-    if "http.request.method" in attributes:
-        method, space, rest = name.partition(" ")
-        if method == (span.attributes or {})["http.request.method"]:
-            name = f"{http_method(method)}{space}{rest}"
+    if attributes.get("http.request.method") == OTHER_METHOD:  # then the name begins with the word that it was
+        _, space, rest = name.partition(" ")
+        name = f"{OTHER_METHOD}{space}{rest}"
     if "/" in name and not (route and route in name):
         name = name.partition("/")[0].partition(" ")[0].rstrip(":") or MARKER
     return clean_text(name)[:_LONGEST_NAME]

@@ -18,7 +18,16 @@ from telemetry.allowed import ATTRIBUTES, METHODS, NUMBERS, RESOURCE, TAG, WORDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["MARKER", "clean_attributes", "clean_resource", "clean_text", "clean_url", "http_method", "own_keys"]
+__all__ = [
+    "MARKER",
+    "OTHER_METHOD",
+    "clean_attributes",
+    "clean_resource",
+    "clean_text",
+    "clean_url",
+    "http_method",
+    "own_keys",
+]
 
 MARKER = "[redacted]"
 OTHER_METHOD = "_OTHER"
@@ -54,9 +63,13 @@ def clean_text(text: str) -> str:
 def clean_url(url: str) -> str:
     """Return an address without user and fragment, of its path and query only the words that are known.
 
-    Other segments of the path become `*`; of the query stay the keys in `TELEMETRY_URL_QUERY_KEYS`.
+    Other segments of the path become `*`; of the query stay the keys in `TELEMETRY_URL_QUERY_KEYS`. What is no address
+    is the marker.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return MARKER
     host = parts.netloc.rpartition("@")[2]
     segments = (word if word in WORDS_OF_PATHS or not word else "*" for word in parts.path.split("/"))
     return clean_text(urlunsplit((parts.scheme, host, "/".join(segments), _allowed_query(parts.query), "")))

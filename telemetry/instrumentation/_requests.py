@@ -12,6 +12,7 @@ from telemetry import catalog
 from telemetry._guard import Guard
 from telemetry._runtime import current
 from telemetry.entry import Root
+from telemetry.redaction import http_method
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -123,8 +124,8 @@ def is_disconnect(error: BaseException | None) -> bool:
 
 def span_name(scope: Scope, route: str | None) -> str:
     """Return the name of the server span: method and route, the method alone where no route answered."""
-    method = scope.get("method", WEBSOCKET)
-    return f"{method} {route}" if route else str(method)
+    method = http_method(scope["method"]) if "method" in scope else WEBSOCKET
+    return f"{method} {route}" if route else method
 
 
 def endpoint(scope: Scope) -> str | None:

@@ -49,7 +49,9 @@ def main() -> None:
     link = trace.Link(trace.SpanContext(1, 1, is_remote=False), {"note": plant("a link")})
     with tracer.start_as_current_span(f"GET /users/{plant('a name of a span')}", links=[link]) as span:
         telemetry.set_user_context("7", plant("a username"))
-        telemetry.add_breadcrumb("shop", "asked", {"phone": plant("a telephone number"), "latitude": 52.520817})
+        telemetry.add_breadcrumb(
+            "shop", "asked", {"phone": plant("a telephone number"), "latitude": float(os.environ["LATITUDE"])}
+        )
         span.set_attribute("http.request.method", "GET")
         say_all(span)
         for failing in (fail, fail_twice):

@@ -14,6 +14,7 @@ from telemetry.sentinels import Sentinels
 
 USER = 5550001
 ANSWER_SECONDS = 30
+LATITUDE = 52.520817
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Inputs:
             {"caption": plant("a caption"), "photo": []},
             {"contact": {"phone_number": plant("a phone number"), "first_name": plant("a first name"),
                          "last_name": plant("a last name")}},
-            {"location": {"latitude": 52.520817, "longitude": 13.409419}},
+            {"location": {"latitude": LATITUDE, "longitude": 13.409419}},
             {"document": {"file_id": "f", "file_unique_id": "f", "file_name": plant("a file name")}},
         ):  # fmt: skip
             self._write("any", content=content, answered=False)

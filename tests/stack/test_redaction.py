@@ -116,7 +116,7 @@ def test_nothing_says_what_a_user_wrote_but_what_the_sdk_would_leave(collector: 
 
 def test_what_the_sdk_has_cleaned_passes_as_it_is(collector: LoneCollector) -> None:
     kept = {
-        "http.request.method": "POST", "http.route": "/users/{id}", "url.full": "https://h.org/v1/*?page=2",
+        "http.request.method": "POST", "http.route": "/users/{id}", "url.full": "https://h.org/v1/*",
         "error.type": "json.decoder.JSONDecodeError", "tag.plan": "pro", "food_count": 2, "sentry.suppressed": True,
     }  # fmt: skip
     error = {"exception.type": "ValueError", "exception.stacktrace": CLEAN_STACK}
@@ -162,12 +162,19 @@ def test_a_label_that_nobody_knows_is_a_hash_and_keeps_its_series_apart(collecto
 
 
 def test_labels_of_an_application_pass_where_they_are_named(tmp_path: Path) -> None:
-    with lone_collector(tmp_path, COLLECTOR_ALLOWED_ATTRIBUTES="shop|said") as collector:
+    with lone_collector(
+        tmp_path, COLLECTOR_ALLOWED_ATTRIBUTES="shop|said", COLLECTOR_URL_QUERY_KEYS="page|limit"
+    ) as collector:
         collector.send("metrics", metric({"said": "yes"}, {}))
         eventually(lambda: b"requests_total" in collector.metrics_out())
         assert b"\x04said\x12\x03yes" in collector.metrics_out()
         (span,) = items(through(collector, {"name": "work", "attributes": attributes({"shop": "a", "note": "b"})}))
         assert strings(span.attributes) == {"shop": "a"}
+        for query, kept in {"?page=2&limit=7": "?page=2&limit=7", "?page=2&q=diabetes": ""}.items():
+            (span,) = items(
+                through(collector, {"name": "w", "attributes": attributes({"url.full": f"http://h{query}"})})
+            )
+            assert strings(span.attributes) == {"url.full": f"http://h{kept}"}
 
 
 def test_what_exceptions_say_passes_where_a_developer_wants_it(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ _VALUES = {
     "COLLECTOR_BIND": "127.0.0.1",
     "COLLECTOR_HEALTH_PORT": "31001",
     "COLLECTOR_LOOP_PORT": "31002",
+    "COLLECTOR_URL_QUERY_KEYS": "page",
     "COLLECTOR_OWN_PORT": "31011",
     "JAEGER_HEADERS": "{authorization: Bearer t}",
     "JAEGER_TLS": "{insecure_skip_verify: true}",

@@ -132,6 +132,7 @@ NAMES = {
     "a path alone": ("/users/anna", {}, MARKER),
     "a route": ("GET /users/{id}", {"http.request.method": "GET", "http.route": "/users/{id}"}, "GET /users/{id}"),
     "a method that is none": ("ANNA /x", {"http.request.method": "ANNA", "http.route": "/x"}, "_OTHER /x"),
+    "one that a library has hidden": ("ANNA", {"http.request.method": "_OTHER"}, "_OTHER"),
     "a token": (f"call {TOKEN}", {}, f"call {MARKER}"),
     "a long name": ("n" * 1000, {}, "n" * 128),
     "an agent's": ("chat gpt-4o", {}, "chat gpt-4o"),
