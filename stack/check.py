@@ -24,8 +24,8 @@ _GATE = "--feature-gates=exporter.prometheusremotewritexporter.RetryOn429"
 _CHOICES: tuple[dict[str, str], ...] = ({}, {"TRACE_EXPORTERS": "[otlp_http/jaeger, otlp_http/tempo]"})
 # Set by compose.yaml, not by a person.
 _COMPOSE_SETS = (
-    "COLLECTOR_BIND", "COLLECTOR_DOOR", "JAEGER_BIND", "STACK_FINGERPRINT", "TEMPO_OTLP_ENDPOINT", "TEMPO_URL",
-    "TRACE_EXPORTERS",
+    "COLLECTOR_BIND", "COLLECTOR_DOOR", "JAEGER_BIND", "OTLP_PUBLISHED_ON", "STACK_FINGERPRINT", "TEMPO_OTLP_ENDPOINT",
+    "TEMPO_URL", "TRACE_EXPORTERS",
 )  # fmt: skip
 
 

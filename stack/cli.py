@@ -1,4 +1,4 @@
-"""The commands: up, down, status, logs, build, clean, check, exec."""
+"""The commands: up, down, status, logs, access, build, clean, check, exec and what writes generated files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from stack import alerts, appenv, build, check, compose, redaction, report, settings, state
+from stack import access, alerts, appenv, build, check, compose, redaction, report, settings, state
 from stack import up as lifecycle
 from stack.build.progress import say
 from stack.errors import StackError
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("build", help="build the native parts into the user's cache")
     commands.add_parser("clean", help="stop it and delete its data")
     commands.add_parser("check", help="validate every configuration file")
+    commands.add_parser("access", help="what listens, who may connect, what it asks for; exit 1 if something is open")
     commands.add_parser("redaction", help="write into collector/config.yaml what the Collector lets through")
     run = commands.add_parser("exec", help="run a command with the environment an application needs")
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="CMD")
@@ -117,6 +118,16 @@ def _check(found: Settings, _: argparse.Namespace) -> int:
     return int(bool(problems))
 
 
+def _access(found: Settings, _: argparse.Namespace) -> int:
+    running = state.load(found)
+    if running is None:
+        say("The stack is down. `make up` starts it.")
+        return 1
+    doors = access.doors(state.with_running_ports(found, running), running)
+    _console.print(access.table(doors))
+    return int(any(access.is_open(door) for door in doors))
+
+
 def _redaction(found: Settings, _: argparse.Namespace) -> int:
     redaction.write(found.root)
     return 0
@@ -143,6 +154,7 @@ _COMMANDS = {
     "build": _build,
     "clean": _clean,
     "check": _check,
+    "access": _access,
     "redaction": _redaction,
     "exec": _exec,
 }

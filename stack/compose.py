@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stack import door, passwords
 from stack.errors import StackError
@@ -24,6 +24,7 @@ __all__ = [
     "is_running",
     "logs",
     "project_name",
+    "publishers",
     "states",
     "unavailable",
     "up",
@@ -69,7 +70,8 @@ def environment(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str
 
 def _door(settings: Settings) -> dict[str, str]:
     """As natively; what is mounted must exist."""
-    return {"OTLP_TLS_CERT": "/dev/null", "OTLP_TLS_KEY": "/dev/null"} | door.collector_variables(settings)
+    found = {"OTLP_TLS_CERT": "/dev/null", "OTLP_TLS_KEY": "/dev/null"} | door.collector_variables(settings)
+    return found | {"OTLP_PUBLISHED_ON": found["OTLP_BIND"]}
 
 
 def project_name(settings: Settings) -> str:
@@ -108,6 +110,13 @@ def states(settings: Settings) -> dict[str, str]:
     listed = _run([*_compose(settings), "ps", "--all", "--format", "json"])
     entries = [json.loads(line) for line in listed.splitlines() if line.strip()]
     return {entry["Service"]: entry.get("Health") or entry["State"] for entry in entries}
+
+
+def publishers(settings: Settings) -> dict[str, list[dict[str, Any]]]:
+    """The ports that each service publishes on this machine: `URL`, `PublishedPort`."""
+    listed = _run([*_compose(settings), "ps", "--format", "json"])
+    entries = [json.loads(line) for line in listed.splitlines() if line.strip()]
+    return {entry["Service"]: entry.get("Publishers") or [] for entry in entries}
 
 
 def is_running(settings: Settings) -> bool:

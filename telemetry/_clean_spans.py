@@ -1,7 +1,8 @@
 """Spans as they may be exported: names, attributes, events, links, status, scope, each by its own rule.
 
 A name keeps no path but its route's. A status says an error's type or nothing. An exception's event keeps type and
-stack; of its message, what `telemetry._own_texts` knows as the program's own.
+stack; of its message, what `telemetry._own_texts` knows as the program's own. The rules are functions of plain values,
+whatever class a span is of; that of attributes is `telemetry.redaction.clean_attributes`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, Status
+from opentelemetry.trace import Link, SpanContext, Status
 
 from telemetry._own_texts import is_own
 from telemetry._runtime import current
@@ -23,7 +24,7 @@ from telemetry.redaction import MARKER, OTHER_METHOD, clean_attributes, clean_te
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["clean_spans"]
+__all__ = ["clean_event", "clean_name", "clean_spans", "clean_status"]
 
 _LONGEST_NAME = 128
 _MESSAGE, _STACKTRACE = "exception.message", "exception.stacktrace"
@@ -40,25 +41,44 @@ def clean_spans(spans: Sequence[ReadableSpan]) -> list[ReadableSpan]:
 
 
 def _clean(span: ReadableSpan, own: frozenset[str], *, messages: bool) -> ReadableSpan:
-    attributes = clean_attributes(span.attributes, own)
+    attributes, status = clean_attributes(span.attributes, own), span.status
     return ReadableSpan(
-        name=_name(span, attributes),
-        context=span.context,
+        name=clean_name(span.name, attributes),
+        context=_stateless(span.context),
         parent=span.parent,
         resource=span.resource,
         attributes=attributes,
         events=[_event(event, own, messages=messages) for event in span.events] if span.events else (),
-        links=[Link(link.context) for link in span.links] if span.links else (),
+        links=[Link(_stateless(link.context)) for link in span.links] if span.links else (),
         kind=span.kind,
-        status=_status(span.status) if span.status.description else span.status,
+        status=Status(status.status_code, clean_status(status.description)) if status.description else status,
         start_time=span.start_time,
         end_time=span.end_time,
         instrumentation_scope=_scope(span.instrumentation_scope),
     )
 
 
-def _name(span: ReadableSpan, attributes: Mapping[str, Any]) -> str:
-    name, route = span.name, attributes.get("http.route")
+def _event(event: Event, own: frozenset[str], *, messages: bool) -> Event:
+    name, attributes = clean_event(event.name, event.attributes or {}, own, messages=messages)
+    return Event(name, attributes, event.timestamp)
+
+
+def _stateless(context: SpanContext) -> SpanContext:
+    """Return a context without its trace state, which is a caller's to write."""
+    if not context.trace_state:
+        return context
+    return SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags)
+
+
+def _scope(scope: InstrumentationScope | None) -> InstrumentationScope | None:
+    if scope is None or not scope.attributes:
+        return scope
+    return InstrumentationScope(scope.name, scope.version, scope.schema_url)
+
+
+def clean_name(name: str, attributes: Mapping[str, Any]) -> str:
+    """Return a span's name without a path but its route, and without secrets; `attributes` are clean already."""
+    route = attributes.get("http.route")
     if attributes.get("http.request.method") == OTHER_METHOD:  # then the name begins with the word that it was
         _, space, rest = name.partition(" ")
         name = f"{OTHER_METHOD}{space}{rest}"
@@ -67,9 +87,22 @@ def _name(span: ReadableSpan, attributes: Mapping[str, Any]) -> str:
     return clean_text(name)[:_LONGEST_NAME]
 
 
-def _status(status: Status) -> Status:
-    said = (status.description or "").partition(":")[0]
-    return Status(status.status_code, said if _ANSWER.fullmatch(said) or _is_error_type(said) else None)
+def clean_status(description: str | None) -> str | None:
+    """Return what a status says if that is an error's type or an answer's number, with nothing behind it."""
+    said = (description or "").partition(":")[0]
+    return said if _ANSWER.fullmatch(said) or _is_error_type(said) else None
+
+
+def clean_event(
+    name: str, attributes: Mapping[str, Any], own: frozenset[str], *, messages: bool
+) -> tuple[str, dict[str, Any]]:
+    """Return name and attributes of an event; with `messages` what an exception says leaves whoever wrote it."""
+    kept = clean_attributes(attributes, own)
+    if _MESSAGE in kept and not (messages or is_own(str(attributes[_MESSAGE]))):
+        kept[_MESSAGE] = MARKER
+    if _STACKTRACE in kept:
+        kept[_STACKTRACE] = _stack(str(attributes[_STACKTRACE]))
+    return name if name in EVENTS or name in own else MARKER, kept
 
 
 class _ErrorTypes:
@@ -99,16 +132,6 @@ def _is_error_type(name: str) -> bool:
     return name.rpartition(".")[2] in _error_types
 
 
-def _event(event: Event, own: frozenset[str], *, messages: bool) -> Event:
-    attributes, raw = clean_attributes(event.attributes, own), event.attributes or {}
-    if _MESSAGE in attributes and not (messages or is_own(str(raw[_MESSAGE]))):
-        attributes[_MESSAGE] = MARKER
-    if _STACKTRACE in attributes:
-        attributes[_STACKTRACE] = _stack(str(raw[_STACKTRACE]))
-    name = event.name if event.name in EVENTS or event.name in own else MARKER
-    return Event(name, attributes, event.timestamp)
-
-
 def _stack(text: str) -> str:
     """Return the places of a formatted stack, with the lines as they stand in the source, and nothing else of it."""
     lines: list[str] = []
@@ -120,9 +143,3 @@ def _stack(text: str) -> str:
             source = linecache.getline(path, int(number)).strip()
             lines.append(f'  File "{path}", line {number}, in {function}\n    {source}\n')
     return "".join(lines)
-
-
-def _scope(scope: InstrumentationScope | None) -> InstrumentationScope | None:
-    if scope is None or not scope.attributes:
-        return scope
-    return InstrumentationScope(scope.name, scope.version, scope.schema_url)

@@ -103,7 +103,7 @@ class Accounts:
         """Begin at zero, as a forked child does."""
         for account in self.by_signal().values():
             account.begin_again()
-        self.labels.overflows.clear()
+        self.labels.begin_again()
 
     def observe(self, instruments: Instruments) -> None:
         """Let the accounts be exported as metrics."""

@@ -33,8 +33,8 @@ MARKER = "[redacted]"
 OTHER_METHOD = "_OTHER"
 """What the conventions call a method that is none of HTTP's."""
 
-_LONGEST = 1024
-"""Characters of a value that leave."""
+_LONGEST, _LOOKED_AT, _LONGEST_SECRET = 1024, 4096, 512
+"""Characters of a value that leave, that are looked at, and at whose end a secret may have been cut in two."""
 _SECRETS = re.compile("|".join(PATTERNS.values()))
 _OF_LETTERS_ALONE = re.compile("A[KS]IA|AIza")
 """What stands in secrets that hold no other sign than letters and digits; ids do as well, and are many."""
@@ -52,6 +52,8 @@ def clean_text(text: str) -> str:
     """Replace each secret in a text by the marker, and cut what is longer than 1024 characters."""
     if text in _clean_already:
         return text
+    if len(text) > _LOOKED_AT:
+        return _SECRETS.sub(MARKER, text[:_LOOKED_AT])[:-_LONGEST_SECRET][:_LONGEST]
     found = text if text.isalnum() and not _OF_LETTERS_ALONE.search(text) else _SECRETS.sub(MARKER, text)
     if found == text and len(text) <= _CLEAN_ALREADY_LONGEST:
         if len(_clean_already) >= _CLEAN_ALREADY_MOST:

@@ -25,10 +25,11 @@ PORTS = ["OTLP_GRPC_PORT", "OTLP_HTTP_PORT", "COLLECTOR_HEALTH_PORT", "COLLECTOR
 
 @dataclass
 class LoneCollector:
-    """`otlp` takes; `sink` has what came out; `queue` holds its files."""
+    """`otlp` and `grpc` take; `sink` has what came out; `folder` holds its log and its queue."""
 
     process: subprocess.Popen[bytes]
     otlp: str
+    grpc: str
     sink: Sink
     folder: Path
 
@@ -54,8 +55,8 @@ class LoneCollector:
 
 
 @contextmanager
-def lone_collector(folder: Path, config: Path = CONFIG, **environ: str) -> Iterator[LoneCollector]:
-    """Run it until the block is left."""
+def lone_collector(folder: Path, *configs: Path, **environ: str) -> Iterator[LoneCollector]:
+    """Run it until the block is left, with the stack's configuration or with these."""
     ports = free_ports(PORTS)
     binary = build.binaries(settings.load())["otelcol"]
     with receiving() as sink, (folder / "collector.log").open("wb") as log:
@@ -63,8 +64,10 @@ def lone_collector(folder: Path, config: Path = CONFIG, **environ: str) -> Itera
             "PATH": os.environ["PATH"], **ports, "COLLECTOR_QUEUE_DIR": str(folder / "queue"),
             "JAEGER_OTLP_ENDPOINT": sink.url, "PROMETHEUS_WRITE_ENDPOINT": f"{sink.url}/api/v1/write",
         } | environ  # fmt: skip
-        process = subprocess.Popen([str(binary), f"--config={config}", GATE], env=environment, stdout=log, stderr=log)
-        found = LoneCollector(process, f"http://127.0.0.1:{ports['OTLP_HTTP_PORT']}", sink, folder)
+        command = [str(binary), *(f"--config={config}" for config in configs or (CONFIG,)), GATE]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        http, grpc = (f"http://127.0.0.1:{ports[name]}" for name in ("OTLP_HTTP_PORT", "OTLP_GRPC_PORT"))
+        found = LoneCollector(process, http, grpc, sink, folder)
         try:
             eventually(lambda: _answers(ports["COLLECTOR_HEALTH_PORT"]))
             yield found

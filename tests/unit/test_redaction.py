@@ -97,6 +97,11 @@ def test_a_hostile_text_is_cleaned_in_time(text: str) -> None:
     assert time.perf_counter() - start < 1
 
 
+@pytest.mark.parametrize("shift", range(0, len(TOKEN), 9))
+def test_a_secret_that_is_cut_in_two_does_not_leave(shift: int) -> None:
+    assert "AAE" not in clean_text("x" * shift + f"{TOKEN} " * 95)
+
+
 def fail(text: str) -> None:
     raise ValueError(text)
 
@@ -163,12 +168,16 @@ def test_a_status_says_an_errors_type_or_nothing(recorded: Recorded, said: str, 
     assert recorded.spans[0].status.status_code is StatusCode.ERROR
 
 
-def test_links_and_scopes_leave_without_attributes(recorded: Recorded) -> None:
-    other = trace.SpanContext(1, 2, is_remote=False)
+def test_links_and_scopes_leave_without_attributes_and_no_trace_state_leaves(recorded: Recorded) -> None:
+    state = trace.TraceState([("owner", "anna")])
+    remote = trace.SpanContext(1, 2, is_remote=True, trace_flags=trace.TraceFlags(1), trace_state=state)
+    parent = trace.set_span_in_context(trace.NonRecordingSpan(remote))
     tracer = recorded.runtime.tracer_provider.get_tracer("app", attributes={"owner": WORDS})
-    tracer.start_span("work", links=[Link(other, {"note": WORDS})]).end()
+    tracer.start_span("work", parent, links=[Link(remote, {"note": WORDS})]).end()
     (exported,) = recorded.spans
-    assert (exported.links[0].context, dict(exported.links[0].attributes or {})) == (other, {})
+    (link,) = exported.links
+    assert (link.context.trace_id, link.context.span_id, dict(link.attributes or {})) == (1, 2, {})
+    assert [bool(found.trace_state) for found in (link.context, exported.context)] == [False, False]
     assert exported.instrumentation_scope == InstrumentationScope("app", "", "")
 
 
