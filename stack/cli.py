@@ -1,4 +1,4 @@
-"""The commands: up, down, status, logs, access, build, clean, check, exec and what writes generated files."""
+"""The commands: up, down, status, logs, access, versions, build, clean, check, exec and what writes generated files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from stack import access, alerts, appenv, build, check, compose, redaction, report, settings, state
+from stack import access, alerts, appenv, build, check, compose, redaction, report, settings, state, versions
 from stack import up as lifecycle
 from stack.build.progress import say
 from stack.errors import StackError
@@ -50,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("clean", help="stop it and delete its data")
     commands.add_parser("check", help="validate every configuration file")
     commands.add_parser("access", help="what listens, who may connect, what it asks for; exit 1 if something is open")
+    commands.add_parser(
+        "versions", help="what runs, in which version, (in brackets: not here); exit 1 where it is not the locked one"
+    )
     commands.add_parser("redaction", help="write into collector/config.yaml what the Collector lets through")
     run = commands.add_parser("exec", help="run a command with the environment an application needs")
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="CMD")
@@ -128,6 +131,12 @@ def _access(found: Settings, _: argparse.Namespace) -> int:
     return int(any(access.is_open(door) for door in doors))
 
 
+def _versions(found: Settings, _: argparse.Namespace) -> int:
+    items = versions.items(found)
+    sys.stdout.writelines(f"{line}\n" for line in versions.lines(items))
+    return int(bool(versions.differing(items)))
+
+
 def _redaction(found: Settings, _: argparse.Namespace) -> int:
     redaction.write(found.root)
     return 0
@@ -155,6 +164,7 @@ _COMMANDS = {
     "clean": _clean,
     "check": _check,
     "access": _access,
+    "versions": _versions,
     "redaction": _redaction,
     "exec": _exec,
 }

@@ -26,9 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.command in ("settings", "catalog", "pseudonym"):
+    if options.command in ("settings", "catalog"):
         sys.stdout.write(_text(options))
         return 0
+    if options.command == "pseudonym":
+        return _pseudonym(options.id)
     if options.command == "privacy-check":
         return _privacy_check(parser, options.argv)
     try:
@@ -70,22 +72,21 @@ def _text(options: argparse.Namespace) -> str:
         from telemetry import settings_table  # noqa: PLC0415 - the others need not load it
 
         return settings_table.markdown() if options.markdown else settings_table.plain()
-    if options.command == "pseudonym":
-        return _names(options.id)
     from telemetry import catalog_table  # noqa: PLC0415
 
     return catalog_table.as_json() if options.json else catalog_table.plain()
 
 
-def _names(found: str) -> str:
-    from telemetry.pseudonyms import Pseudonyms  # noqa: PLC0415
+def _pseudonym(found: str) -> int:
+    from telemetry.pseudonym_report import report  # noqa: PLC0415 - the others need not load it
     from telemetry.settings import Settings  # noqa: PLC0415
 
     settings, errors = Settings.read()
     for error in errors:
         sys.stderr.write(f"{error}\n")
-    names = Pseudonyms.of(settings)
-    return f"user.id {names.user(found)}\ngen_ai.conversation.id {names.conversation(f'telegram:{found}')}\n"
+    text, code = report(settings, found)
+    (sys.stderr if code else sys.stdout).write(text)
+    return code
 
 
 def _check(name: str) -> type[Doctor | SentryTest]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from telemetry.settings import Settings
 
-__all__ = ["Pseudonyms"]
+__all__ = ["Pseudonyms", "chat_key"]
 
 _DIGITS = 32
 """Of SHA-256's 64: two people of a billion share a name with a chance of 1 to 10^20."""
@@ -62,6 +62,11 @@ class Pseudonyms:
     def __repr__(self) -> str:
         """Say nothing of the key."""
         return f"Pseudonyms({'with' if self._key else 'without'} a key)"
+
+
+def chat_key(chat_id: object) -> str:
+    """Return the key of the conversation that a Telegram chat is."""
+    return f"telegram:{chat_id}"
 
 
 def _drawn(key: bytes, text: str) -> str:

@@ -30,6 +30,7 @@ from telemetry.instrumentation._bot_api import Bots, wrap_request
 from telemetry.instrumentation._handle import Handle, Shared, patch_all
 from telemetry.instrumentation._turns import previous_turn, remember_turn
 from telemetry.instrumentation._updates import JobWork, Pending, UpdateWork, Work, current_work
+from telemetry.pseudonyms import chat_key
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -221,7 +222,7 @@ def _describe_conversation(update: object) -> None:
     with _describing:
         chat = getattr(update, "effective_chat", None)
         if chat is not None:
-            set_conversation(f"telegram:{chat.id}")
+            set_conversation(chat_key(chat.id))
 
 
 def _describe_handler(handler: AnyHandler, update: object) -> None:

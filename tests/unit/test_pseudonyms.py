@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import logging
+import subprocess
+import sys
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 import telemetry
+from telemetry.pseudonym_report import report
 from telemetry.pseudonyms import Pseudonyms
 from telemetry.settings import Settings
 from telemetry.testing import Capture
+from tests.conftest import clean_environment
 
 KEY = "0123456789abcdef"
 
@@ -92,3 +98,39 @@ def test_a_file_without_a_key_is_named_and_not_shown(tmp_path: Path, content: by
     settings, (error,) = Settings.read({"TELEMETRY_USER_KEY_FILE": str(path)})
     assert settings.user_key == ""
     assert str(error) == f"TELEMETRY_USER_KEY_FILE must be 16 characters or more (got \"{path}\"); using ''."
+
+
+def printed(user: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "telemetry", "pseudonym", user]
+    return subprocess.run(command, env=clean_environment() | environ, capture_output=True, text=True, check=False)  # noqa: S603
+
+
+def test_the_command_tells_a_persons_names() -> None:
+    names = Pseudonyms(KEY)
+    done = printed("7", TELEMETRY_USER_KEY=KEY)
+    assert done.stdout.splitlines() == [
+        f"user.id {names.user('7')}", f"gen_ai.conversation.id {names.conversation('telegram:7')}",
+        f"in Sentry: user.id:{names.user('7')}",
+    ]  # fmt: skip
+
+
+def test_the_command_names_nobody_where_every_process_has_names_of_its_own() -> None:
+    done = printed("7", SENTRY_ENVIRONMENT="production")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("TELEMETRY_USER_KEY must be the key of the processes in the environment production")
+
+
+QUERIES = {"jaeger": {"service": "shop", "tags": "user.id={}"}, "tempo": {"query": '{{ span.user.id = "{}" }}'}}
+
+
+@pytest.mark.parametrize(("source", "query"), QUERIES.items(), ids=QUERIES)
+def test_the_report_links_to_a_persons_traces_and_turns(source: str, query: dict[str, str]) -> None:
+    names, tempo = Pseudonyms(KEY), "http://tempo" if source == "tempo" else ""
+    text, _ = report(Settings(service_name="shop", user_key=KEY, grafana_url="http://g/", tempo_url=tempo), "7")
+    *_, traces, turns = text.splitlines()
+    (pane,) = json.loads(parse_qs(urlsplit(traces.removeprefix("traces: ")).query)["panes"][0]).values()
+    assert {key: pane["queries"][0][key] for key in query} == {
+        key: value.format(names.user("7")) for key, value in query.items()
+    }
+    conversation = names.conversation("telegram:7")
+    assert turns == f"turns: http://g/d/conversation_dashboard?var-conversation={conversation}&from=now-24h&to=now"

@@ -11,7 +11,6 @@ import pytest
 
 import telemetry
 from telemetry._privacy import Privacy
-from telemetry.pseudonyms import Pseudonyms
 from telemetry.sentinels import Sentinels, secrets_of
 from telemetry.testing import Capture
 from tests.conftest import clean_environment
@@ -116,13 +115,3 @@ def test_a_check_of_nothing_fails(command: tuple[str, ...], said: str) -> None:
     done = check(*command)
     assert done.returncode != 0
     assert said in done.stdout + done.stderr
-
-
-def test_the_command_tells_a_users_name() -> None:
-    key = {"TELEMETRY_USER_KEY": "0123456789abcdef"}
-    done = subprocess.run(
-        [sys.executable, "-m", "telemetry", "pseudonym", "7"],
-        env=clean_environment() | key, capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
-    names = Pseudonyms(key["TELEMETRY_USER_KEY"])
-    assert done.stdout == f"user.id {names.user('7')}\ngen_ai.conversation.id {names.conversation('telegram:7')}\n"
