@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import httpx
 import psutil
-from rich.table import Table
 
 from stack import compose, native
 from stack.settings import INTERNAL_PORTS, PORTS
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from stack.settings import Settings
     from stack.state import State
 
-__all__ = ["Door", "doors", "is_open", "table", "who_may_connect"]
+__all__ = ["Door", "doors", "is_open", "lines", "who_may_connect"]
 
 NOTHING = "nothing"
 THIS_MACHINE, THIS_USER, EVERYBODY = "this machine", "this user", "whoever reaches it"
@@ -75,15 +74,11 @@ def who_may_connect(host: str) -> str:
     return THIS_MACHINE if ip_address(host).is_loopback else EVERYBODY
 
 
-def table(found: list[Door]) -> Table:
-    """Part, address, variable, who, what."""
-    drawn = Table(title="What listens", title_justify="left")
-    for column in ("part", "address", "moved by", "who may connect", "asks for"):
-        drawn.add_column(column, overflow="fold")
-    for door in found:
-        style = "red" if is_open(door) else ""
-        drawn.add_row(door.part, door.address, door.variable, door.who, door.asks, style=style)
-    return drawn
+def lines(found: list[Door]) -> list[str]:
+    """Part, address, the variable that moves it, who may connect, what is asked, in columns."""
+    rows = [("part", "address", "moved by", "who may connect", "asks for"), *map(astuple, found)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _listening(settings: Settings) -> Iterator[tuple[str, str, int]]:

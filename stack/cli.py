@@ -127,14 +127,18 @@ def _access(found: Settings, _: argparse.Namespace) -> int:
         say("The stack is down. `make up` starts it.")
         return 1
     doors = access.doors(state.with_running_ports(found, running), running)
-    _console.print(access.table(doors))
+    _print(access.lines(doors))
     return int(any(access.is_open(door) for door in doors))
 
 
 def _versions(found: Settings, _: argparse.Namespace) -> int:
     items = versions.items(found)
-    sys.stdout.writelines(f"{line}\n" for line in versions.lines(items))
+    _print(versions.lines(items))
     return int(bool(versions.differing(items)))
+
+
+def _print(lines: list[str]) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def _redaction(found: Settings, _: argparse.Namespace) -> int:

@@ -41,7 +41,8 @@ rpc.response.status_code rpc.service rpc.system rpc.system.name server.address s
 url.scheme
 """
 """Labels of the Collector's own metrics, which come through the same pipeline."""
-_LONGEST_NAME = 128
+_LONGEST_NAME, _LONGEST_TEXT, _LONGEST_STACK = 128, 4096, 32768
+"""Characters that leave, or are looked at: to clean a megabyte takes more than a second."""
 _SAID = r"^(?:\w+[.])*[A-Z]\w{0,63}$|^\d{3}$"
 """A status that is the name of a class, or a number."""
 _STACK = r'^(?:Traceback \(most recent call last\):\n|  File "[^"\n]{1,500}", line \d+, in [\w.<>]+\n    [^\n]*\n|\n)*$'
@@ -117,6 +118,9 @@ def _of_scopes() -> Iterator[str]:
 def _of_spans() -> Iterator[str]:
     method = 'span.attributes["http.request.method"]'
     yield f"keep_matching_keys(span.attributes, {_keys()})"
+    yield f"truncate_all(span.attributes, {_LONGEST_TEXT})"
+    yield _cut("span.name", _LONGEST_TEXT)
+    yield _cut("span.status.message", _LONGEST_TEXT)
     yield f'set({method}, "_OTHER") where {method} != nil and not IsMatch({method}, {_literal(_any_of(METHODS))})'
     yield 'set(span.trace_state, "")'
     yield f'set(span.links, nil) where "{_LINKS}" == "drop"'
@@ -136,14 +140,19 @@ def _of_names(method: str, route: str) -> Iterator[str]:
     yield f"set(span.name, {method}) where {method} != nil and {path} and not {ours}"
     yield f'replace_pattern(span.name, "(^|[ ])[^ ]*/.*$", "") where {method} == nil and {path} and not {socket}'
     yield from (f"replace_pattern(span.name, {_literal(pattern)}, {_literal(MARKER)})" for pattern in PATTERNS.values())
-    yield f"set(span.name, Substring(span.name, 0, {_LONGEST_NAME})) where Len(span.name) > {_LONGEST_NAME}"
+    yield _cut("span.name", _LONGEST_NAME)
     yield f'set(span.name, {_literal(MARKER)}) where span.name == ""'
+
+
+def _cut(path: str, longest: int) -> str:
+    return f"set({path}, Substring({path}, 0, {longest})) where Len({path}) > {longest}"
 
 
 def _of_events() -> Iterator[str]:
     message, stack = 'spanevent.attributes["exception.message"]', 'spanevent.attributes["exception.stacktrace"]'
     unless = f'"{_MESSAGES}" != "true"'
     yield f"keep_matching_keys(spanevent.attributes, {_keys()})"
+    yield f"truncate_all(spanevent.attributes, {_LONGEST_STACK})"
     yield f"set(spanevent.name, {_literal(MARKER)}) where not IsMatch(spanevent.name, {_literal(_any_of(EVENTS))})"
     yield f"set({message}, {_literal(MARKER)}) where {message} != nil and {unless}"
     form = _literal(_STACK)

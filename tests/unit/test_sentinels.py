@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -15,6 +17,7 @@ from telemetry.sentinels import Sentinels, secrets_of
 from telemetry.testing import Capture
 from tests.conftest import clean_environment
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "privacy.md"
 FORMS = {
     "as it is": str.encode,
     "in capitals": lambda text: text.upper().encode(),
@@ -115,3 +118,19 @@ def test_a_check_of_nothing_fails(command: tuple[str, ...], said: str) -> None:
     done = check(*command)
     assert done.returncode != 0
     assert said in done.stdout + done.stderr
+
+
+CODE = {
+    "as it stands in the document": ('"free"', "1 passed"),
+    "with a leak": ("text", "the message in span 1 of 1"),
+}
+
+
+@pytest.mark.parametrize(("tag", "said"), CODE.values(), ids=CODE)
+def test_the_documents_test_looks_for_leaks(tmp_path: Path, tag: str, said: str) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    assert '"free"' in code
+    (tmp_path / "test_app.py").write_text(code.replace('"free"', tag))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603
+    assert said in done.stdout, done.stdout + done.stderr
