@@ -34,7 +34,7 @@ def message_of(error: BaseException) -> str:
     """
     from telemetry._runtime import current  # noqa: PLC0415 - which needs this module
 
-    text = str(error)
+    text = _said(error)
     if any(text in code.co_consts for code in _codes(error)):
         if len(_own) < _MOST:
             _own.add(text)
@@ -49,7 +49,14 @@ def is_own(text: str) -> bool:
 
 def messages_of(error: BaseException | None) -> dict[str, str]:
     """Return what an error, its causes and its members say, and in which form each may leave."""
-    return {str(found): message_of(found) for found in _tree(error)}
+    return {_said(found): message_of(found) for found in _tree(error)}
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - of the application's own class
+        return ""
 
 
 def _tree(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,4 +1,7 @@
-"""An application that does with telemetry all that it should not; what it says begins with TELEMETRY_SENTINEL."""
+"""An application that does with telemetry all that it should not; what it says begins with TELEMETRY_SENTINEL.
+
+It writes what it has planted into the file that its argument names, and what our objects say of themselves to stdout.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from pathlib import Path
 from opentelemetry import trace
 
 import telemetry
+from telemetry._runtime import current
 from telemetry.sentinels import Sentinels
+from telemetry.settings import Settings
 
 SENTINELS = Sentinels(os.environ["TELEMETRY_SENTINEL"])
 plant = SENTINELS.plant
@@ -35,8 +40,11 @@ def say_all(span: trace.Span) -> None:
     span.set_attribute("note", plant("an attribute"))
     span.set_attribute(plant("a key"), 1)
     span.set_attribute("gen_ai.input.messages", [plant("a prompt")])
+    span.set_attribute("gen_ai.output.messages", [plant("a completion")])
     span.set_attribute("gen_ai.tool.call.arguments", plant("tool arguments"))
+    span.set_attribute("gen_ai.tool.call.result", plant("a tool's result"))
     span.set_attribute("db.query.text", f"SELECT '{plant('an SQL literal')}'")
+    span.set_attribute("db.query.parameter.name", plant("an SQL parameter"))
     span.set_attribute("url.full", f"http://u:{plant('a password')}@h/{plant('a path')}?q={plant('a query string')}")
     span.set_attribute("http.request.header.cookie", [plant("a cookie")])
     span.add_event(plant("an event"), {"file.name": plant("a file name")})
@@ -65,6 +73,7 @@ def main() -> None:
     meter = telemetry.get_meter()
     meter.create_counter("http.requests").add(1, {"method": "GET", "endpoint": "/", "status": "200",
                                                   "user": plant("a metric's attribute")})  # fmt: skip
+    sys.stdout.write(f"{current()!r}\n{current().pseudonyms!r}\n{Settings.read()!r}\n")
     telemetry.shutdown()
     Path(sys.argv[1]).write_text("\n".join(SENTINELS.planted))
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from examples.health_agent import processes
 from examples.health_agent.embedded import passing_url
@@ -40,6 +41,7 @@ class Run:
     otlp: Sink
     sentry: Sink
     metrics_page: bytes = b""
+    reprs: bytes = b""
     logs: bytes = b""
     seen: dict[str, list[str]] = field(default_factory=dict)
 
@@ -51,6 +53,7 @@ class Run:
             "errors": [request.everything for request in self.sentry.received],
             "/metrics": [self.metrics_page],
             "logs": [self.logs],
+            "reprs": [self.reprs],
         }
         assert all(any(parts) for name, parts in sinks.items() if name != "logs")
         return {name: found(self.sentinels, parts) for name, parts in sinks.items()}
@@ -81,14 +84,16 @@ def run_leaky(folder: Path, run: Run, common: dict[str, str]) -> None:
     planted = folder / "planted.txt"
     program = [sys.executable, str(Path(__file__).parent / "leaky_process.py"), str(planted)]
     path = os.pathsep.join([str(ROOT), *filter(None, [common.get("PYTHONPATH")])])
-    subprocess.run(program, env=os.environ | common | {"PYTHONPATH": path}, check=True, timeout=60)
+    environ = os.environ | common | {"PYTHONPATH": path}
+    run.reprs = subprocess.run(program, env=environ, check=True, timeout=60, stdout=subprocess.PIPE).stdout
     for what in planted.read_text().splitlines():
         run.sentinels.plant(what)
 
 
 async def run_agent(folder: Path, run: Run, common: dict[str, str]) -> None:
     port = free_ports(["API_PORT"])
-    settings = Settings({"DATABASE_URL": passing_url(), **port})
+    address = make_conninfo(passing_url(), password=run.sentinels.plant("the database's password"))
+    settings = Settings({"DATABASE_URL": address, **port})
     running = await processes.start(settings, processes.Plan(common | port, real_services=False))
     try:
         with httpx.Client(timeout=60, trust_env=False) as client:
