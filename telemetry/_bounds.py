@@ -59,7 +59,7 @@ class Bounds:
 
     def _new(self, metric: Metric, raw: tuple[Any, ...], known: dict[tuple[Any, ...], Labels]) -> Labels:
         """Return the labels of a combination that is not known; as it is remembered only within the bounds."""
-        said = tuple([clean_text(str(value)) for value in raw])
+        said = tuple([_text(value) for value in raw])
         with self._lock:
             values = tuple([self._value(metric, label, text) for label, text in zip(metric.labels, said, strict=True)])
             if values not in known and len(known) >= SERIES_LIMIT:
@@ -78,6 +78,13 @@ class Bounds:
             return OTHER
         seen.add(text)
         return text
+
+
+def _text(value: object) -> str:
+    try:
+        return clean_text(str(value))
+    except Exception:  # noqa: BLE001 - of an object of the application's that cannot be written
+        return OTHER
 
 
 def _past_all(label: Label, value: str) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from telemetry._bounds import Bounds
     from telemetry.catalog import Metric
 
+    Ask = Callable[[CallbackOptions], Iterable[Observation]]
+
 __all__ = ["OURS", "CatalogMeterProvider"]
 
 OURS = "telemetry"
@@ -73,6 +75,21 @@ class _Gauge(_Within, metrics._Gauge):  # noqa: SLF001 - the only name the API h
         self._real.set(amount, self._labels.of_any(self._metric, attributes), context)
 
 
+def _as_function(callback: CallbackT) -> Ask:
+    """Return what asks a callback, which may be a generator: it is sent the options and yields observations."""
+    if callable(callback):
+        return callback
+    next(callback)
+
+    def ask(options: CallbackOptions) -> Iterable[Observation]:
+        try:
+            return callback.send(options)
+        except StopIteration:
+            return ()
+
+    return ask
+
+
 class _CatalogMeter(Meter):
     """Asks the real meter, or one that records nothing."""
 
@@ -100,15 +117,17 @@ class _CatalogMeter(Meter):
     def _asked(self, name: str, callbacks: Sequence[CallbackT] | None) -> Sequence[CallbackT] | None:
         if not self._bounds(name):
             return callbacks
-        metric = CATALOG[name]
+        return [self._asked_within(CATALOG[name], _as_function(callback)) for callback in callbacks or ()]
 
-        def within(callback: Callable[[CallbackOptions], Iterable[Observation]]) -> CallbackT:
-            return lambda options: [
-                Observation(found.value, self._labels.of_any(metric, found.attributes), found.context)
-                for found in callback(options)
-            ]
+    def _asked_within(self, metric: Metric, ask: Ask) -> CallbackT:
+        def within(options: CallbackOptions) -> list[Observation]:
+            sums: dict[tuple[tuple[str, str], ...], float] = {}
+            for found in ask(options):  # what becomes one combination is added up: the SDK would keep the last
+                key = tuple(self._labels.of_any(metric, found.attributes).items())
+                sums[key] = sums.get(key, 0) + found.value
+            return [Observation(value, dict(key)) for key, value in sums.items()]
 
-        return [within(callback) if callable(callback) else callback for callback in callbacks or ()]
+        return within
 
     def create_counter(self, name: str, unit: str = "", description: str = "") -> metrics.Counter:
         made: metrics.Counter = self._within(_Counter, name, self._for(name).create_counter(name, unit, description))
