@@ -50,10 +50,11 @@ def application_variables(settings: Settings) -> dict[str, str]:
     """What an application on this machine needs to get in."""
     if not is_guarded(settings):
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": settings.url("OTLP_HTTP_PORT")}
+    authority = settings.options["OTLP_TLS_CA"] or settings.options["OTLP_TLS_CERT"]  # which signs itself then
     return {
         "OTEL_EXPORTER_OTLP_ENDPOINT": settings.url("OTLP_HTTP_PORT").replace("http://127.0.0.1", "https://localhost"),
         "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={quote(f'Bearer {_token(settings)}')}",
-        "OTEL_EXPORTER_OTLP_CERTIFICATE": str(Path(settings.options["OTLP_TLS_CERT"]).resolve()),
+        "OTEL_EXPORTER_OTLP_CERTIFICATE": str(_readable("OTLP_TLS_CA", authority)),
     }
 
 

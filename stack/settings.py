@@ -53,6 +53,7 @@ OPTIONS = {
     "OTLP_TOKEN_FILE": "",
     "OTLP_TLS_CERT": "",
     "OTLP_TLS_KEY": "",
+    "OTLP_TLS_CA": "",
     "COLLECTOR_MEMORY_MIB": "400",
     "COLLECTOR_SPIKE_MIB": "80",
 }

@@ -151,7 +151,11 @@ def _is_simple(value: object) -> bool:
 
 
 def _tell(key: str) -> None:
-    """Say once of each key that it stays here; a key that is no name could itself be what a user wrote."""
-    if len(_told) < _TOLD_MOST and _KEY.fullmatch(key):
-        _told.add(key)
+    """Say once of each key that it stays here, to a developer: a key could itself be what a user wrote."""
+    from telemetry._runtime import current  # noqa: PLC0415 - which needs this module
+
+    if len(_told) >= _TOLD_MOST or not _KEY.fullmatch(key):
+        return
+    _told.add(key)
+    if current().settings.is_development:
         _logger.info("Attributes named %s stay in the process: TELEMETRY_ALLOWED_ATTRIBUTES lets them leave.", key)

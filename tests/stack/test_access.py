@@ -16,7 +16,7 @@ from stack.sentry import kept_access
 from tests.conftest import clean_environment
 from tests.stack.conftest import Pipeline
 from tests.stack.lone_collector import CONFIG, LoneCollector, lone_collector
-from tests.stack.stack_helpers import eventually
+from tests.stack.stack_helpers import StackUnderTest, eventually, get_json
 
 TOKEN = "an0therToken-for_the.test"  # noqa: S105
 GUARDED = CONFIG.with_name("guarded.yaml")
@@ -85,7 +85,7 @@ PROGRAM = """
 import telemetry
 telemetry.init()
 telemetry.get_tracer().start_span("let in").end()
-telemetry.shutdown(5)
+telemetry.shutdown(2)
 """
 TRUSTING, KNOWN = {"OTEL_EXPORTER_OTLP_CERTIFICATE": "ca.pem"}, {"OTEL_EXPORTER_OTLP_HEADERS": TOKEN}
 CALLERS = {
@@ -94,6 +94,11 @@ CALLERS = {
     "with another token": (TRUSTING | {"OTEL_EXPORTER_OTLP_HEADERS": "another token"}, False),
     "without TLS": (KNOWN, False),
 }
+
+
+def environ() -> dict[str, str]:
+    """This process's, without what wins over `OTEL_EXPORTER_OTLP_CERTIFICATE`."""
+    return {name: value for name, value in clean_environment().items() if not name.endswith("_CA_BUNDLE")}
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
@@ -108,9 +113,8 @@ def test_a_guarded_collector_lets_in(
     for name, value in variables.items():
         is_header = name.endswith("HEADERS")
         told[name] = f"authorization={quote(f'Bearer {value}')}" if is_header else str(certificate / value)
-    environ = {name: value for name, value in clean_environment().items() if not name.endswith("_CA_BUNDLE")}
     guarded.sink.received.clear()
-    subprocess.run([sys.executable, "-c", PROGRAM], env=environ | told, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", PROGRAM], env=environ() | told, check=True, timeout=60)
     if let_in:
         eventually(lambda: b"let in" in guarded.spans_out())
     assert (b"let in" in guarded.spans_out()) is let_in
@@ -122,3 +126,24 @@ def test_a_guarded_door_says_what_it_asks_for(guarded: LoneCollector) -> None:
         assert access._door("collector", "127.0.0.1", port, variable).asks in (
             "a login or a token, over TLS", "a token, over TLS",
         )  # fmt: skip
+
+
+def test_a_guarded_stack_tells_its_applications_how_to_get_in(
+    tmp_path_factory: pytest.TempPathFactory, certificate: Path
+) -> None:
+    names = {"OTLP_TLS_CERT": "tls.crt", "OTLP_TLS_KEY": "tls.key", "OTLP_TLS_CA": "ca.pem"}
+    files = {variable: str(certificate / name) for variable, name in names.items()}
+    stack = StackUnderTest(
+        tmp_path_factory.mktemp("guarded"), extra=files | {"OTLP_TOKEN": TOKEN, "STACK_WITHOUT": "bugsink"}
+    )
+    stack.up()
+    try:
+        told = {name: value for name, value in stack.app_env().items() if name.startswith("OTEL_EXPORTER_OTLP_")}
+        subprocess.run([sys.executable, "-c", PROGRAM], env=environ() | told, check=True, timeout=60)
+        jaeger = stack.settings.url("JAEGER_PORT")
+        eventually(lambda: "health-agent" in (get_json(f"{jaeger}/api/services")["data"] or ()))
+        (line,) = [line for line in stack.run("access").stdout.splitlines() if "OTLP_HTTP_PORT" in line]
+        assert line.endswith("a login or a token, over TLS")
+        assert [process for process in stack.processes() if TOKEN in " ".join(process.cmdline())] == []
+    finally:
+        stack.run("down")

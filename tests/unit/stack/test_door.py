@@ -65,6 +65,14 @@ def test_with_both_it_is_guarded_and_applications_are_told_how_to_get_in(guarded
     }
 
 
+def test_applications_are_told_the_authority_of_a_certificate_that_does_not_sign_itself(
+    guarded: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").touch()
+    found = settings.load(guarded | {"OTLP_TLS_CA": str(tmp_path / "ca.pem")})
+    assert door.application_variables(found)["OTEL_EXPORTER_OTLP_CERTIFICATE"] == str(tmp_path / "ca.pem")
+
+
 def test_the_token_may_stand_in_a_file(guarded: dict[str, str], tmp_path: Path) -> None:
     del guarded["OTLP_TOKEN"]
     found = settings.load(guarded | {"OTLP_TOKEN_FILE": str(tmp_path / "token")})
