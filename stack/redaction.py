@@ -1,8 +1,7 @@
 """What the Collector lets through, written into collector/config.yaml from the SDK's own allow-list and patterns.
 
 The Collector cannot tell the program's words from a user's, so it is stricter with texts than the SDK: of an exception
-it keeps the type, and the stack only in the form in which the SDK leaves it. It cannot reach the attributes of links:
-it lets links pass as they are, or drops them.
+it keeps the type, and the stack only in the form in which the SDK leaves it. It cannot reach the attributes of links.
 
 https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/processor/redactionprocessor
 https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/pkg/ottl
@@ -30,7 +29,6 @@ _BEGIN, _END = "  # Written by `make catalog` from here ...\n", "  # ... to here
 _MORE = "${env:COLLECTOR_ALLOWED_ATTRIBUTES:-service.name}"
 _MESSAGES = "${env:COLLECTOR_EXCEPTION_MESSAGES:-false}"
 _QUERY_KEYS = "${env:COLLECTOR_URL_QUERY_KEYS:-none-is-kept}"
-_LINKS = "${env:COLLECTOR_LINKS:-keep}"
 _KEY = "${env:COLLECTOR_LABEL_KEY:-a-key-that-everybody-knows-until-it-is-set}"
 _OF_THE_COLLECTOR = """
 component data_type error.permanent error_permanent error_type exporter extension http.request.method
@@ -123,7 +121,6 @@ def _of_spans() -> Iterator[str]:
     yield _cut("span.status.message", _LONGEST_TEXT)
     yield f'set({method}, "_OTHER") where {method} != nil and not IsMatch({method}, {_literal(_any_of(METHODS))})'
     yield 'set(span.trace_state, "")'
-    yield f'set(span.links, nil) where "{_LINKS}" == "drop"'
     yield from _of_addresses('span.attributes["url.full"]')
     yield from _of_names(method, 'span.attributes["http.route"]')
     yield 'replace_pattern(span.status.message, "(?s):.*$", "")'

@@ -140,14 +140,6 @@ def test_a_span_keeps_of_its_name(collector: LoneCollector, name: str, left: str
     assert span.name == left
 
 
-@pytest.mark.parametrize(("links", "kept"), [("keep", 1), ("drop", 0)])
-def test_links_pass_unless_they_are_to_be_dropped(tmp_path: Path, links: str, kept: int) -> None:
-    link = {"traceId": "3" * 32, "spanId": "4" * 16}
-    with lone_collector(tmp_path, COLLECTOR_LINKS=links) as collector:
-        (span,) = items(through(collector, {"name": "work", "links": [link]}))
-    assert len(span.links) == kept
-
-
 def metric(labels: dict[str, Any], exemplar: dict[str, Any]) -> dict[str, Any]:
     """One counter as OTLP's JSON."""
     now = time.time_ns()

@@ -22,7 +22,6 @@ _VALUES = {
     "COLLECTOR_ALLOWED_ATTRIBUTES": "shop",
     "COLLECTOR_EXCEPTION_MESSAGES": "true",
     "COLLECTOR_LABEL_KEY": "a key of thirty-two characters or more",
-    "COLLECTOR_LINKS": "drop",
     "COLLECTOR_BIND": "127.0.0.1",
     "COLLECTOR_HEALTH_PORT": "31001",
     "COLLECTOR_LOOP_PORT": "31002",
