@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install up down status logs clean build demo doctor dashboards panels test test-unit check bench catalog snapshot format lock
+.PHONY: help install up down status logs access versions audit clean build demo doctor dashboards panels test test-unit check bench catalog snapshot format lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -35,6 +35,15 @@ status: install  ## what runs where, and which alerts fire
 
 logs: install  ## the parts' logs; PART=collector for one
 	@$(PY) -m stack logs $(PART)
+
+access: install  ## what listens, who may connect, what it asks for
+	@$(PY) -m stack access
+
+versions: install  ## what runs, in which version, and what holds it to that
+	@$(PY) -m stack versions
+
+audit: install  ## known vulnerabilities of the locked packages; needs PyPI's own address
+	@for name in bootstrap bugsink dev go; do $(VENV)/bin/uv tool run --quiet pip-audit==2.10.1 --strict --disable-pip --require-hashes --progress-spinner off -r requirements/$$name.lock; done
 
 build: install  ## build the native parts now, into the user's cache
 	@$(PY) -m stack build
@@ -75,6 +84,7 @@ snapshot: install  ## write down anew all that the demo emits, by name
 
 catalog: install  ## write the generated documents anew
 	@$(PY) -m telemetry settings --markdown > docs/settings.md
+	@$(PY) -m stack redaction
 
 format: install  ## let ruff format and mend what it can
 	@$(VENV)/bin/ruff format --quiet

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from stack import envfile
+from stack import door, envfile
 from stack.passwords import passwords
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = ["application_environment", "write"]
 def write(settings: Settings, parts: Collection[str], access: Access | None) -> None:
     """Write the file for the parts that run; only this user can read it, for it holds a token."""
     values = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": settings.url("OTLP_HTTP_PORT"),
+        **door.application_variables(settings),
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
         "OTEL_METRIC_EXPORT_INTERVAL": "15000",  # the timeInterval of Grafana's Prometheus data source
         "TELEMETRY_PROMETHEUS_URL": settings.url("PROMETHEUS_PORT"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from stack import build, compose, lint, native, passwords
+from stack import build, compose, lint, native, passwords, redaction
 from stack.settings import INTERNAL_PORTS, OPTIONS, PORTS
 from stack.up import native_environment
 
@@ -24,7 +24,8 @@ _GATE = "--feature-gates=exporter.prometheusremotewritexporter.RetryOn429"
 _CHOICES: tuple[dict[str, str], ...] = ({}, {"TRACE_EXPORTERS": "[otlp_http/jaeger, otlp_http/tempo]"})
 # Set by compose.yaml, not by a person.
 _COMPOSE_SETS = (
-    "COLLECTOR_BIND", "JAEGER_BIND", "STACK_FINGERPRINT", "TEMPO_OTLP_ENDPOINT", "TEMPO_URL", "TRACE_EXPORTERS",
+    "COLLECTOR_BIND", "COLLECTOR_DOOR", "JAEGER_BIND", "OTLP_PUBLISHED_ON", "STACK_FINGERPRINT", "TEMPO_OTLP_ENDPOINT",
+    "TEMPO_URL", "TRACE_EXPORTERS",
 )  # fmt: skip
 
 
@@ -33,6 +34,7 @@ def check(settings: Settings) -> list[str]:
     from grafana.source import files  # noqa: PLC0415 - takes 0.4 s, which `up` need not wait for
 
     problems = [*_yaml_problems(settings), *_variable_problems(settings), *files.drift(settings.root)]
+    problems += redaction.drift(settings.root)
     if problems:
         return problems
     binaries = build.binaries(settings)

@@ -1,4 +1,4 @@
-"""The commands: up, down, status, logs, build, clean, check, exec."""
+"""The commands: up, down, status, logs, access, versions, build, clean, check, exec and what writes generated files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from stack import alerts, appenv, build, check, compose, report, settings, state
+from stack import access, alerts, appenv, build, check, compose, redaction, report, settings, state, versions
 from stack import up as lifecycle
 from stack.build.progress import say
 from stack.errors import StackError
@@ -49,6 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("build", help="build the native parts into the user's cache")
     commands.add_parser("clean", help="stop it and delete its data")
     commands.add_parser("check", help="validate every configuration file")
+    commands.add_parser("access", help="what listens, who may connect, what it asks for; exit 1 if something is open")
+    commands.add_parser(
+        "versions", help="what runs, in which version, (in brackets: not here); exit 1 where it is not the locked one"
+    )
+    commands.add_parser("redaction", help="write into collector/config.yaml what the Collector lets through")
     run = commands.add_parser("exec", help="run a command with the environment an application needs")
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="CMD")
     return parser
@@ -116,6 +121,31 @@ def _check(found: Settings, _: argparse.Namespace) -> int:
     return int(bool(problems))
 
 
+def _access(found: Settings, _: argparse.Namespace) -> int:
+    running = state.load(found)
+    if running is None:
+        say("The stack is down. `make up` starts it.")
+        return 1
+    doors = access.doors(state.with_running_ports(found, running), running)
+    _print(access.lines(doors))
+    return int(any(access.is_open(door) for door in doors))
+
+
+def _versions(found: Settings, _: argparse.Namespace) -> int:
+    items = versions.items(found)
+    _print(versions.lines(items))
+    return int(bool(versions.differing(items)))
+
+
+def _print(lines: list[str]) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def _redaction(found: Settings, _: argparse.Namespace) -> int:
+    redaction.write(found.root)
+    return 0
+
+
 def _exec(found: Settings, options: argparse.Namespace) -> int:
     argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
     if not argv:
@@ -137,5 +167,8 @@ _COMMANDS = {
     "build": _build,
     "clean": _clean,
     "check": _check,
+    "access": _access,
+    "versions": _versions,
+    "redaction": _redaction,
     "exec": _exec,
 }

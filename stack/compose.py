@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from stack import passwords
+from stack import door, passwords
 from stack.errors import StackError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ __all__ = [
     "is_running",
     "logs",
     "project_name",
+    "publishers",
     "states",
     "unavailable",
     "up",
@@ -62,8 +63,15 @@ def environment(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str
         **{
             name: settings.options[name] for name in ("COLLECTOR_MEMORY_MIB", "COLLECTOR_SPIKE_MIB", "SENTRY_EVENT_URL")
         },
+        **_door(settings),
         **secrets,
     }
+
+
+def _door(settings: Settings) -> dict[str, str]:
+    """As natively; what is mounted must exist."""
+    found = {"OTLP_TLS_CERT": "/dev/null", "OTLP_TLS_KEY": "/dev/null"} | door.collector_variables(settings)
+    return found | {"OTLP_PUBLISHED_ON": found["OTLP_BIND"]}
 
 
 def project_name(settings: Settings) -> str:
@@ -102,6 +110,13 @@ def states(settings: Settings) -> dict[str, str]:
     listed = _run([*_compose(settings), "ps", "--all", "--format", "json"])
     entries = [json.loads(line) for line in listed.splitlines() if line.strip()]
     return {entry["Service"]: entry.get("Health") or entry["State"] for entry in entries}
+
+
+def publishers(settings: Settings) -> dict[str, list[dict[str, Any]]]:
+    """The ports that each service publishes on this machine: `URL`, `PublishedPort`."""
+    listed = _run([*_compose(settings), "ps", "--format", "json"])
+    entries = [json.loads(line) for line in listed.splitlines() if line.strip()]
+    return {entry["Service"]: entry.get("Publishers") or [] for entry in entries}
 
 
 def is_running(settings: Settings) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from stack import door
 from stack.build.recipes import COLLECTOR_VERSION, JAEGER_VERSION, PROMETHEUS_VERSION
 from stack.build.venv import locked_version
 
@@ -56,9 +57,9 @@ def _collector(settings: Settings) -> Part:
         "collector",
         COLLECTOR_VERSION,
         "OTLP_HTTP_PORT",
-        (Probe(f"{settings.url('COLLECTOR_HEALTH_PORT')}/"), empty_trace),
+        (Probe(f"{settings.url('COLLECTOR_HEALTH_PORT')}/"), *([] if door.is_guarded(settings) else [empty_trace])),
         ("OTLP_GRPC_PORT", "COLLECTOR_HEALTH_PORT", "COLLECTOR_METRICS_PORT"),
-        ("COLLECTOR_LOOP_PORT",),
+        ("COLLECTOR_LOOP_PORT", "COLLECTOR_OWN_PORT"),
     )
 
 

@@ -33,6 +33,7 @@ PORTS = {
 INTERNAL_PORTS = {
     "COLLECTOR_METRICS_PORT": 18888,
     "COLLECTOR_LOOP_PORT": 14318,
+    "COLLECTOR_OWN_PORT": 14316,
     "JAEGER_OTLP_PORT": 14319,
     "JAEGER_GRPC_PORT": 16685,
 }
@@ -47,6 +48,12 @@ OPTIONS = {
     "GRAFANA_HOME": "",
     "GRAFANA_ADMIN_PASSWORD": "",
     "SENTRY_EVENT_URL": "",
+    "OTLP_BIND": "127.0.0.1",
+    "OTLP_TOKEN": "",
+    "OTLP_TOKEN_FILE": "",
+    "OTLP_TLS_CERT": "",
+    "OTLP_TLS_KEY": "",
+    "OTLP_TLS_CA": "",
     "COLLECTOR_MEMORY_MIB": "400",
     "COLLECTOR_SPIKE_MIB": "80",
 }
@@ -62,7 +69,7 @@ class Settings:
     data: Path
     cache: Path
     ports: dict[str, int]
-    options: dict[str, str]
+    options: dict[str, str] = field(repr=False)
     environ: dict[str, str] = field(repr=False)
 
     @property

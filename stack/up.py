@@ -8,7 +8,7 @@ import shutil
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from stack import appenv, build, compose, native, parts, passwords, ports, probe, sentry, state
+from stack import appenv, build, compose, door, native, parts, passwords, ports, probe, sentry, state
 from stack.build.cache import lock
 from stack.build.progress import say
 from stack.errors import StackError
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["choose_mode", "clean", "down", "native_environment", "native_parts", "up"]
 
+_COLLECTOR_MAY_READ = (
+    "COLLECTOR_ALLOWED_ATTRIBUTES", "COLLECTOR_EXCEPTION_MESSAGES", "COLLECTOR_LABEL_KEY", "COLLECTOR_URL_QUERY_KEYS",
+    "JAEGER_HEADERS", "JAEGER_TLS", "TEMPO_HEADERS", "TEMPO_TLS", "PROMETHEUS_HEADERS", "PROMETHEUS_TLS",
+)  # fmt: skip
 _NO_SECRETS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -96,6 +100,8 @@ def native_environment(
     return {
         **{name: str(port) for name, port in settings.ports.items()},
         **{name: settings.options[name] for name in ("COLLECTOR_MEMORY_MIB", "COLLECTOR_SPIKE_MIB")},
+        **door.collector_variables(settings),
+        **{name: settings.environ[name] for name in _COLLECTOR_MAY_READ if settings.environ.get(name)},
         **sentry.native_environment(settings, secrets),
         "STACK_ROOT": str(settings.root),
         "STACK_DATA_DIR": str(data),

@@ -14,11 +14,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 
 from telemetry import _guard, _runtime, providers
+from telemetry._bounds import Bounds
 from telemetry._captured_errors import CapturedErrors
+from telemetry._clean_spans import clean_spans
 from telemetry._fake_clock import FakeClock
 from telemetry.catalog import CATALOG
 from telemetry.instruments import Instruments
-from telemetry.redaction import clean_span
+from telemetry.pseudonyms import Pseudonyms
 from telemetry.settings import Settings
 from telemetry.switches import Switches
 
@@ -86,7 +88,7 @@ class _Cleaned(SpanExporter):
         self._exporter = exporter
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        return self._exporter.export([clean_span(span) for span in spans])
+        return self._exporter.export(clean_spans(spans))
 
 
 class Capture:
@@ -117,11 +119,19 @@ class Capture:
         traces.add_span_processor(SimpleSpanProcessor(_Cleaned(exporter or self._spans)))
         for processor in sentry.span_processors() if sentry else ():
             traces.add_span_processor(processor)
-        meters = providers.meter_provider(resource, [self._reader])
-        instruments = Instruments(meters.get_meter(_runtime.NAME), switches)
+        labels = Bounds()
+        meters = providers.meter_provider(resource, [self._reader], labels)
+        instruments = Instruments(meters.get_meter(_runtime.NAME), switches, labels)
         errors = sentry or self.sentry
         self.runtime: _runtime.Runtime = _runtime.Runtime(
-            settings, traces, meters, instruments, errors, ids=ids, switches=switches
+            settings,
+            traces,
+            meters,
+            instruments,
+            errors,
+            ids=ids,
+            switches=switches,
+            pseudonyms=Pseudonyms.of(settings),
         )
 
     @property

@@ -1,4 +1,4 @@
-"""OpenTelemetry's synchronous instruments over our own series, for whoever records through a meter."""
+"""OpenTelemetry's synchronous instruments for whoever records through a meter: over our own series, but for gauges."""
 
 from __future__ import annotations
 
@@ -10,22 +10,34 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.util.types import Attributes
 
+    from telemetry._bounds import Bounds
     from telemetry._series import SeriesStore
     from telemetry.catalog import Metric
 
-__all__ = ["Counter", "Histogram", "UpDownCounter"]
+__all__ = ["Counter", "Gauge", "Histogram", "UpDownCounter"]
 
 
 class _OfStore:
-    """Finds the series of a call's attributes; those that the catalog does not list are left out."""
+    """Finds the series of a call's attributes, within the bounds of the metric's labels."""
 
-    def __init__(self, store: SeriesStore, metric: Metric) -> None:
+    def __init__(self, store: SeriesStore, metric: Metric, labels: Bounds) -> None:
         """Record `metric` into `store`."""
-        self._store, self._metric = store, metric
+        self._store, self._metric, self._bounds = store, metric, labels
 
     def _labels(self, attributes: Attributes) -> tuple[str, ...]:
-        given = attributes or {}
-        return tuple(str(given.get(label.name, "")) for label in self._metric.labels)
+        return tuple(self._bounds.of_any(self._metric, attributes).values())
+
+
+class Gauge(metrics._Gauge):  # noqa: SLF001 - the only name the API has for it
+    """The SDK's own, which holds the last value, with labels within their bounds."""
+
+    def __init__(self, real: metrics._Gauge, metric: Metric, labels: Bounds) -> None:
+        """Set `real`."""
+        self._real, self._metric, self._bounds = real, metric, labels
+
+    def set(self, amount: float, attributes: Attributes = None, context: Context | None = None) -> None:
+        """Set it."""
+        self._real.set(amount, self._bounds.of_any(self._metric, attributes), context)
 
 
 class UpDownCounter(_OfStore, metrics.UpDownCounter):

@@ -6,6 +6,7 @@ import os
 import re
 from importlib.metadata import entry_points as installed
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from urllib.parse import urlsplit
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "address",
     "boolean",
     "boolean_word",
+    "content",
     "count",
     "dsn",
     "endpoint",
@@ -23,6 +25,7 @@ __all__ = [
     "headers",
     "host_table",
     "hosts",
+    "key",
     "name",
     "networks",
     "one_of",
@@ -50,6 +53,7 @@ _GRPC_CODES = {
     "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
     "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
 }  # fmt: skip
+_SHORTEST_KEY = 16
 _SIGNAL_PATHS = ("/v1/traces", "/v1/metrics", "/v1/logs")
 
 
@@ -159,6 +163,21 @@ class entry_point(entry_points):  # noqa: N801 - as above
 def name(text: str) -> str:
     """Read any text."""
     return text
+
+
+def key(text: str) -> str:
+    """Read a key that is never printed, long enough not to be guessed."""
+    if len(text) < _SHORTEST_KEY:
+        raise ValueError("too short")
+    return text
+
+
+def content(path: str) -> str:
+    """Read the text of a file, without space around it."""
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(path) from error
 
 
 def secret(text: str) -> str:

@@ -19,6 +19,7 @@ from telemetry.engagement import Engagement
 from telemetry.in_flight import InFlight
 from telemetry.instrumentation._handle import Handle
 from telemetry.instruments import Instruments
+from telemetry.pseudonyms import Pseudonyms
 from telemetry.sentry import Sentry
 from telemetry.settings import Settings
 from telemetry.switches import Switches
@@ -47,6 +48,7 @@ class Runtime:
     ids: IdGenerator = field(default_factory=RandomIdGenerator)
     switches: Switches = field(default_factory=Switches)
     watching: Handle = field(default_factory=Handle)
+    pseudonyms: Pseudonyms = field(default_factory=Pseudonyms)
     accounts: Accounts = field(default_factory=Accounts)
     span_queue: SpanQueue | None = None
 

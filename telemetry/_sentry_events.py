@@ -10,10 +10,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from telemetry import _error_marks, links, redaction
+from telemetry import _clean_events, _error_marks, links, redaction
 from telemetry._error_marks import Captured
 from telemetry._error_window import causes
 from telemetry._guard import Guard
+from telemetry._own_texts import messages_of
 from telemetry._users import current_user
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def before_send(event: Event, hint: Hint) -> Event | None:
     if user := _user_of(error) or current_user():
         event["user"] = user
     with _cleaning:
-        return redaction.clean(event)  # type: ignore[no-any-return]
+        return _clean_events.clean_event(event, messages_of(error))
     return reduced(event)
 
 
@@ -67,7 +68,7 @@ def link_to_explore(event: Event, settings: Settings) -> Event:
 def before_breadcrumb(crumb: Event, _hint: Hint) -> Event | None:
     """Clean a breadcrumb; one that cannot be cleaned is dropped."""
     with _cleaning:
-        return redaction.clean(crumb)  # type: ignore[no-any-return]
+        return _clean_events.clean_breadcrumb(crumb)
     return None
 
 

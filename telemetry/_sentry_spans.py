@@ -18,7 +18,8 @@ from opentelemetry.trace import format_span_id
 from sentry_sdk.integrations.opentelemetry import SentrySpanProcessor
 from sentry_sdk.tracing import get_span_status_from_http_code
 
-from telemetry import redaction
+from telemetry import _clean_events
+from telemetry._clean_spans import clean_spans
 from telemetry._guard import Guard
 from telemetry.entry import REASON
 
@@ -59,7 +60,7 @@ class LinkedSpanProcessor(SpanProcessor):
         with _ending, self._lock:
             if (open_span := self._processor.otel_span_map.get(format_span_id(span.context.span_id))) is not None:
                 open_span.set_data(KIND, span.kind.name.lower())
-            self._processor.on_end(redaction.clean_span(span))
+            self._processor.on_end(*clean_spans([span]))
 
     def _unlock(self) -> None:
         """Make the lock anew: in a forked child the thread that held it is no more."""
@@ -80,7 +81,7 @@ def before_send_transaction(event: dict[str, Any], _hint: object) -> dict[str, A
         event["transaction_info"] = {"source": "route" if "http.route" in attributes else "task"}
         for span in event.get("spans", ()):
             _put_right(span, span.get("data", {}))
-        return redaction.clean(event)  # type: ignore[no-any-return]
+        return _clean_events.clean_event(event, {})
     return None
 
 

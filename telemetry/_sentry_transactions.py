@@ -27,7 +27,7 @@ from sentry_sdk.consts import VERSION, EndpointType
 from sentry_sdk.tracing import get_span_status_from_http_code
 from sentry_sdk.utils import Dsn
 
-from telemetry import redaction
+from telemetry._clean_spans import clean_spans
 from telemetry._guard import Guard
 from telemetry._sentry_spans import KIND, operation
 from telemetry._sentry_wire import Wire
@@ -225,8 +225,8 @@ def envelope(event: dict[str, Any]) -> bytes:
 
 def transaction(trace: Trace, facts: Facts) -> dict[str, Any]:
     """Return the event of a trace, cleaned; raises where it cannot be cleaned."""
-    root, inside = trace
-    root = redaction.clean_span(root)
+    ended, children = trace
+    root, *inside = clean_spans([ended, *sorted(children, key=_begin)])
     attributes = dict(root.attributes or {})
     tags = {key.removeprefix(_TAG): str(value) for key, value in attributes.items() if key.startswith(_TAG)}
     return {
@@ -244,14 +244,13 @@ def transaction(trace: Trace, facts: Facts) -> dict[str, Any]:
         "contexts": {"trace": _facts_of(root) | {"origin": "auto.otel"}},
         "tags": tags,
         "user": {"id": attributes[USER]} if USER in attributes else {},
-        "spans": [_span(span) for span in sorted(inside, key=_begin)],
+        "spans": [_span(span) for span in inside],
     }
 
 
 def _span(span: ReadableSpan) -> dict[str, Any]:
-    cleaned = redaction.clean_span(span)
-    facts = _facts_of(cleaned) | {"start_timestamp": _seconds(span.start_time), "timestamp": _seconds(span.end_time)}
-    return facts | {"description": cleaned.name, "origin": "auto.otel"}
+    times = {"start_timestamp": _seconds(span.start_time), "timestamp": _seconds(span.end_time)}
+    return _facts_of(span) | times | {"description": span.name, "origin": "auto.otel"}
 
 
 def _facts_of(span: ReadableSpan) -> dict[str, Any]:

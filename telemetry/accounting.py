@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from telemetry import catalog
+from telemetry._bounds import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +94,8 @@ class Accounts:
     metrics: Account = field(default_factory=Account)
     errors: Account = field(default_factory=Account)
     transactions: Account = field(default_factory=Account)
+    labels: Bounds = field(default_factory=Bounds)
+    """Not of items, but of the labels they came with."""
 
     def by_signal(self) -> dict[str, Account]:
         """Return each account by the name of its signal."""
@@ -102,6 +105,7 @@ class Accounts:
         """Begin at zero, as a forked child does."""
         for account in self.by_signal().values():
             account.begin_again()
+        self.labels.begin_again()
 
     def observe(self, instruments: Instruments) -> None:
         """Let the accounts be exported as metrics."""
@@ -119,6 +123,9 @@ class Accounts:
         ])  # fmt: skip
         instruments.observe(catalog.TELEMETRY_QUEUE_SIZE, lambda: [(self.spans.held, {"signal": "spans"})])
         instruments.observe(catalog.TELEMETRY_QUEUE_CAPACITY, lambda: [(self.spans.capacity, {"signal": "spans"})])
+        instruments.observe(catalog.TELEMETRY_LABEL_OVERFLOW, lambda: [
+            (count, {"metric": name}) for name, count in list(self.labels.overflows.items())
+        ])  # fmt: skip
         for name in ("spans", "metrics"):
             found[name].exported = _duration(instruments, name)
 

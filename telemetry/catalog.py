@@ -24,6 +24,9 @@ Kind = Literal["counter", "histogram", "gauge", "updowncounter"]
 OTHER = "other"
 """What a label holds past its bounds."""
 
+SERIES_LIMIT = 2000
+"""Label combinations of one metric in one process; OpenTelemetry's own default where it has a limit."""
+
 _SUFFIXES = {"s": "_seconds", "By": "_bytes"}
 
 
@@ -86,9 +89,11 @@ class Metric:
     @property
     def series_bound(self) -> int:
         """The most series one process can write: label combinations, times buckets, sum and count."""
-        combinations = 1
+        every, closed = 1, 1
         for label in self.labels:
-            combinations *= label.bound
+            every *= label.bound
+            closed *= label.bound if label.values else 1
+        combinations = min(every, SERIES_LIMIT + closed)  # past the limit only labels of listed values still differ
         return combinations * (len(self.buckets) + 3 if self.kind == "histogram" else 1)
 
 
@@ -382,6 +387,12 @@ TELEMETRY_DROPPED = register(Metric(
     "telemetry.dropped", "counter", "{item}", "Those of them that will never be sent, by the reason.",
     labels=(SIGNAL, DROP_REASON),
     query="sum by (signal, reason) (increase(telemetry_dropped_total[1h]))",
+))  # fmt: skip
+TELEMETRY_LABEL_OVERFLOW = register(Metric(
+    "telemetry.label.overflow", "counter", "{value}",
+    "Recorded values with a label that became `other`, because the metric has too many values of it already.",
+    labels=(Label("metric", limit=200),),
+    query="sum by (metric) (increase(telemetry_label_overflow_total[1h]))",
 ))  # fmt: skip
 TELEMETRY_QUEUE_SIZE = register(Metric(
     "telemetry.queue.size", "gauge", "{item}", "Those of them that wait in the process.",

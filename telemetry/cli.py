@@ -29,6 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command in ("settings", "catalog"):
         sys.stdout.write(_text(options))
         return 0
+    if options.command == "pseudonym":
+        return _pseudonym(options.id)
+    if options.command == "privacy-check":
+        return _privacy_check(parser, options.argv)
     try:
         return _check(options.command)(wait_seconds=options.wait).run()
     except MissingExtraError as error:
@@ -45,7 +49,22 @@ def _parser() -> argparse.ArgumentParser:
     settings.add_argument("--markdown", action="store_true", help="the table of the documents instead")
     catalog = commands.add_parser("catalog", help="every metric, with labels, kind, unit and bound of series")
     catalog.add_argument("--json", action="store_true", help="for programs")
+    pseudonym = commands.add_parser("pseudonym", help="the names of a user and of a Telegram chat in telemetry")
+    pseudonym.add_argument("id", metavar="ID", help="as the application knows it")
+    privacy = commands.add_parser(
+        "privacy-check", help="run a command and look in its telemetry for what must not be there"
+    )
+    privacy.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="such as: -- pytest tests")
     return parser
+
+
+def _privacy_check(parser: argparse.ArgumentParser, argv: list[str]) -> int:
+    from telemetry.privacy_check import PrivacyCheck  # noqa: PLC0415 - the others need not load it
+
+    command = argv[1:] if argv[:1] == ["--"] else argv
+    if not command:
+        parser.error("privacy-check needs a command: python -m telemetry privacy-check -- pytest tests")
+    return PrivacyCheck(command).run()
 
 
 def _text(options: argparse.Namespace) -> str:
@@ -56,6 +75,18 @@ def _text(options: argparse.Namespace) -> str:
     from telemetry import catalog_table  # noqa: PLC0415
 
     return catalog_table.as_json() if options.json else catalog_table.plain()
+
+
+def _pseudonym(found: str) -> int:
+    from telemetry.pseudonym_report import report  # noqa: PLC0415 - the others need not load it
+    from telemetry.settings import Settings  # noqa: PLC0415
+
+    settings, errors = Settings.read()
+    for error in errors:
+        sys.stderr.write(f"{error}\n")
+    text, code = report(settings, found)
+    (sys.stderr if code else sys.stdout).write(text)
+    return code
 
 
 def _check(name: str) -> type[Doctor | SentryTest]:

@@ -14,6 +14,7 @@ from opentelemetry import trace
 from telemetry import _error_marks, _users, catalog
 from telemetry._error_window import causes
 from telemetry._guard import Guard
+from telemetry._own_texts import message_of
 from telemetry._runtime import current
 from telemetry.entry import Root, current_entry, describe, root_span, stand_in
 
@@ -44,11 +45,13 @@ _describing = Guard("describe the current request")
 def set_user_context(user_id: str, username: str | None = None) -> None:
     """Name the user of this request or update on its span (`user.id`) and on its errors.
 
+    By a pseudonym, where `TELEMETRY_USER_KEY` is set or outside development; `username` only with
+    `TELEMETRY_USERNAMES`.
     In a block of `user_context` it is the block's user that changes.
     """
     with _describing:
         user = _user(user_id, username)
-        describe(_users.ATTRIBUTE, user_id)
+        describe(_users.ATTRIBUTE, user["id"])
         if not _users.replace_user(user):
             current().sentry.set_user(user)
 
@@ -63,9 +66,10 @@ def user_context(user_id: str, username: str | None = None) -> Iterator[None]:
     """
     span = trace.get_current_span()
     before = (getattr(span, "attributes", None) or {}).get(_users.ATTRIBUTE)
-    describe(_users.ATTRIBUTE, user_id)
+    user = _user(user_id, username)
+    describe(_users.ATTRIBUTE, user["id"])
     try:
-        with _users.user_block(_user(user_id, username)):
+        with _users.user_block(user):
             yield
     finally:
         if before is not None:
@@ -73,7 +77,9 @@ def user_context(user_id: str, username: str | None = None) -> Iterator[None]:
 
 
 def _user(user_id: str, username: str | None) -> _users.User:
-    return {"id": user_id, "username": username} if username else {"id": user_id}
+    runtime = current()
+    found = {"id": runtime.pseudonyms.user(user_id)}
+    return {**found, "username": username} if username and runtime.settings.usernames else found
 
 
 def set_tag(key: str, value: str) -> None:
@@ -186,6 +192,7 @@ def _link(event: Captured, error_type: str) -> None:
 
 def _describe_error(span: trace.Span, error: BaseException, event: Captured | None) -> None:
     span.set_status(trace.StatusCode.ERROR, type(error).__name__)
+    message_of(error)  # so that it is known when the span is cleaned, where nothing but texts is left
     if event is None or not event.suppressed:
         span.record_exception(error)
         return

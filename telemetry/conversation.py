@@ -9,7 +9,6 @@ https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
 
 from __future__ import annotations
 
-import hashlib
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -46,8 +45,8 @@ _conversation: ContextVar[str | None] = ContextVar("telemetry_conversation", def
 
 
 def conversation_id(key: str) -> str:
-    """Return the id that stands for a chat: a hash of `key`, the same in every process."""
-    return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+    """Return the id that stands for a chat: a hash of `key` by `TELEMETRY_USER_KEY`, the same in every process."""
+    return current().pseudonyms.conversation(key)
 
 
 def set_conversation(key: str) -> None:

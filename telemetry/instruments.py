@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.metrics import CallbackOptions, Meter, NoOpMeter, Observation
 
+from telemetry._bounds import Bounds
 from telemetry._guard import Guard
-from telemetry.catalog import OTHER
 from telemetry.switches import Switches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from telemetry._series import HistogramSeries, SeriesStore, SumSeries
-    from telemetry.catalog import Label, Metric
+    from telemetry.catalog import Metric
 
     Source = Callable[[], Iterable[tuple[float, Mapping[str, str]]]]
 
@@ -35,15 +35,20 @@ _observing = Guard("observe a metric")
 class Instruments:
     """The catalog's instruments on one meter."""
 
-    def __init__(self, meter: Meter | None = None, switches: Switches | None = None) -> None:
-        """Prepare for a meter; without one, or while metrics are switched off, nothing is recorded."""
+    def __init__(
+        self, meter: Meter | None = None, switches: Switches | None = None, bounds: Bounds | None = None
+    ) -> None:
+        """Prepare for a meter; without one, or while metrics are switched off, nothing is recorded.
+
+        `bounds` are those of the meter's provider.
+        """
         self._switches = switches or Switches()
+        self._bounds = bounds or Bounds()
         self._meter = meter or NoOpMeter("telemetry")
         self._store: SeriesStore | None = getattr(meter, "store", None)
         self._series: dict[tuple[str, Hashable], SumSeries | HistogramSeries] = {}
         self._sources: dict[str, list[Source]] = {}
         self._values: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
-        self._seen: dict[tuple[str, str], set[str]] = {}
         self._zeros: dict[tuple[str, ...], tuple[Metric, dict[str, str]]] = {}
 
     def begin_again(self) -> None:
@@ -77,13 +82,13 @@ class Instruments:
                 _recording.caught(error)
 
     def _found(self, metric: Metric, labels: Mapping[str, str]) -> Any:  # noqa: ANN401 - of the metric's kind
-        return self._series.get((metric.name, metric.pick(labels))) or self._bound(metric, labels)
+        return self._series.get((metric.name, metric.pick(labels))) or self._within(metric, labels)
 
-    def _bound(self, metric: Metric, labels: Mapping[str, str]) -> SumSeries | HistogramSeries:
+    def _within(self, metric: Metric, labels: Mapping[str, str]) -> SumSeries | HistogramSeries:
         """Find a series; it is remembered by the values asked for, unless one was past its bound: those never end."""
         assert self._store is not None  # noqa: S101 - asked by the callers
         asked = tuple(labels[name] for name in metric.label_names)
-        bounded = tuple(self._bounded(metric, labels).values())
+        bounded = tuple(self._bounds.of(metric, labels).values())
         find = self._store.histogram if metric.kind == "histogram" else self._store.sum
         series = find(metric, bounded)
         if bounded == asked:
@@ -106,7 +111,7 @@ class Instruments:
         if not self._switches.metrics:
             return
         with _recording:
-            bounded = self._bounded(metric, labels)
+            bounded = self._bounds.of(metric, labels)
             if metric.name not in self._values:
                 values = self._values[metric.name] = {}
                 self.observe(metric, lambda: [(found, dict(key)) for key, found in list(values.items())])
@@ -144,19 +149,6 @@ class Instruments:
         for source in list(self._sources[metric.name]):
             with _observing:
                 for value, labels in source():
-                    key = tuple(sorted(self._bounded(metric, labels).items()))
+                    key = tuple(sorted(self._bounds.of(metric, labels).items()))
                     sums[key] = sums.get(key, 0) + value
         return [Observation(value, dict(key)) for key, value in sums.items()]
-
-    def _bounded(self, metric: Metric, labels: Mapping[str, str]) -> dict[str, str]:
-        return {label.name: self._bounded_value(metric, label, labels[label.name]) for label in metric.labels}
-
-    def _bounded_value(self, metric: Metric, label: Label, value: str) -> str:
-        if label.values:
-            return value if value in label.values else OTHER
-        seen = self._seen.setdefault((metric.name, label.name), set())
-        if value not in seen:
-            if len(seen) >= label.limit:
-                return OTHER
-            seen.add(value)
-        return value

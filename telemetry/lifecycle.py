@@ -26,6 +26,7 @@ from telemetry.instruments import Instruments
 from telemetry.logs import correlate_logs
 from telemetry.process import observe_process
 from telemetry.propagation import TrustedPropagator
+from telemetry.pseudonyms import Pseudonyms
 from telemetry.sentry import Sentry
 from telemetry.settings import Settings
 from telemetry.switches import Switches, watch
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["get_meter", "get_tracer", "init", "shutdown", "shutdown_async"]
 
 _JOIN_SECONDS = 0.5
+_APPLICATION = "application"
 
 _logger = logging.getLogger("telemetry")
 _lock = threading.Lock()
@@ -119,8 +121,8 @@ def get_tracer() -> Tracer:
 
 
 def get_meter() -> Meter:
-    """Return a meter; what it records is dropped unless the catalog has the metric's name."""
-    return _runtime.current().meter_provider.get_meter(_runtime.NAME)
+    """Return a meter; what it records is dropped unless the catalog has the metric's name, and so are other labels."""
+    return _runtime.current().meter_provider.get_meter(_APPLICATION)
 
 
 def _settings(*, strict: bool) -> Settings:
@@ -144,13 +146,13 @@ def _build(settings: Settings) -> _runtime.Runtime:
     queue = _send_spans(tracing, settings, accounts)
     _link_to_sentry(tracing, sentry)
     meters = _metering(settings, resource, switches, accounts)
-    instruments = Instruments(meters.get_meter(_runtime.NAME), switches)
+    instruments = Instruments(meters.get_meter(_runtime.NAME), switches, accounts.labels)
     observe_process(instruments)
     accounts.observe(instruments)
     return _runtime.Runtime(
         settings, tracing, meters, instruments, sentry,
         logs=correlate_logs(settings.service_name), switches=switches, watching=watch(settings, switches),
-        accounts=accounts, span_queue=queue,
+        accounts=accounts, span_queue=queue, pseudonyms=Pseudonyms.of(settings),
     )  # fmt: skip
 
 
@@ -189,7 +191,7 @@ def _metering(settings: Settings, resource: Resource, switches: Switches, accoun
 
     def build() -> MeterProvider:
         here = resource if os.getpid() == process else providers.renewed(resource)
-        return providers.meter_provider(here, providers.metric_readers(settings, accounts))
+        return providers.meter_provider(here, providers.metric_readers(settings, accounts), accounts.labels)
 
     provider = RenewableMeterProvider(build, switches)
     metrics.set_meter_provider(provider)

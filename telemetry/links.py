@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["explore", "metrics", "trace"]
+__all__ = ["explore", "metrics", "spans", "trace"]
 
 Source = Literal["prometheus", "tempo", "jaeger"]
 
@@ -23,6 +23,13 @@ def trace(trace_id: str, source: Literal["tempo", "jaeger"]) -> dict[str, str]:
     """Ask a trace store for one trace, by its 32 hexadecimal digits."""
     # Jaeger takes a query without a type for the id of a trace, Tempo one in its language.
     return {"query": trace_id} | ({"queryType": "traceql"} if source == "tempo" else {})
+
+
+def spans(key: str, value: str, source: Literal["tempo", "jaeger"], *, service: str) -> dict[str, str]:
+    """Ask a trace store for the spans with an attribute; Jaeger knows them by their service only."""
+    if source == "tempo":
+        return {"query": f'{{ span.{key} = "{value}" }}', "queryType": "traceql"}
+    return {"queryType": "search", "service": service, "tags": f"{key}={value}"}
 
 
 def metrics(promql: str) -> dict[str, str | bool]:
@@ -34,7 +41,7 @@ def explore(grafana: str, query: Mapping[str, object], *, source: Source, at: fl
     """Return the address of a query in Explore, `around` seconds before and after `at` (Unix seconds).
 
     `grafana` is its address, `source` the uid of the data source, which is its type too; `query` comes from `trace`,
-    `metrics`, or is the data source's own.
+    `spans`, `metrics`, or is the data source's own.
     """
     pane = {
         "datasource": source,

@@ -86,7 +86,8 @@ def caller_of(address: str | None, headers: Callable[[], Mapping[str, str]]) -> 
     networks = current().settings.trusted_callers
     if not networks or not _within(address, networks):
         return None
-    found = trace.get_current_span(_w3c.extract(dict(headers()), Context())).get_span_context()
+    parent = {"traceparent": headers().get("traceparent", "")}  # the trace state would be read to be dropped
+    found = trace.get_current_span(_w3c.extract(parent, Context())).get_span_context()
     return trace.SpanContext(found.trace_id, found.span_id, True, found.trace_flags) if found.is_valid else None
 
 

@@ -13,6 +13,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource, ServiceI
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
 from telemetry import prometheus
+from telemetry._bounds import Bounds
 from telemetry._catalog_meters import CatalogMeterProvider
 from telemetry._compat import ProcessReader
 from telemetry._guard import start_or_do_without
@@ -21,6 +22,7 @@ from telemetry._users import UserProcessor
 from telemetry.catalog import CATALOG
 from telemetry.conversation import ConversationProcessor
 from telemetry.exporters import CUMULATIVE, CountedMetricExporter, Delivery
+from telemetry.redaction import clean_resource
 from telemetry.sampling import sampler
 from telemetry.span_queue import QueueOptions, SpanQueue
 from telemetry.standard import only_right
@@ -50,7 +52,9 @@ def resource(settings: Settings) -> Resource:
     }
     if settings.release:
         ours["service.version"] = settings.release
-    return Resource.create({**ours, **OTELResourceDetector().detect().attributes})
+    asked = OTELResourceDetector().detect().attributes
+    found = Resource.create({**ours, **asked})
+    return Resource(clean_resource(found.attributes, settings.allowed_attributes | asked.keys()), found.schema_url)
 
 
 def renewed(resource: Resource) -> Resource:
@@ -76,11 +80,10 @@ def span_queue(settings: Settings, accounts: Accounts) -> SpanQueue:
 
 
 @only_right()
-def meter_provider(resource: Resource, readers: Sequence[MetricReader]) -> MeterProvider:
-    """Record the catalog's metrics and nothing else, for `readers`."""
-    return CatalogMeterProvider(
-        readers, resource, _views(), exemplars=os.environ.get("OTEL_METRICS_EXEMPLAR_FILTER", "").strip()
-    )
+def meter_provider(resource: Resource, readers: Sequence[MetricReader], labels: Bounds | None = None) -> MeterProvider:
+    """Record the catalog's metrics and nothing else, for `readers`; `labels` keeps theirs within bounds."""
+    exemplars = os.environ.get("OTEL_METRICS_EXEMPLAR_FILTER", "").strip()
+    return CatalogMeterProvider(readers, resource, _views(), labels or Bounds(), exemplars=exemplars)
 
 
 @only_right()

@@ -1,50 +1,80 @@
-"""What must not leave the process, decided in one place.
+"""What may leave the process, decided in one place: keys by allow-list, values by what secrets look like.
 
-Values are cleaned by pattern, wherever they stand: bot tokens, API keys, bearer tokens, e-mail addresses. The marker is
-fixed and says nothing about what it replaced. Cleaning never changes its input; what is clean is returned as it is.
+An attribute leaves if its key is in `telemetry.allowed` or in `TELEMETRY_ALLOWED_ATTRIBUTES`; its value without bot
+tokens, API keys, credentials, e-mail addresses, telephone numbers. The marker is fixed and says nothing about what it
+replaced. Cleaning never changes its input.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import Status
+from telemetry._secret_patterns import PATTERNS
+from telemetry.allowed import ATTRIBUTES, METHODS, NUMBERS, RESOURCE, TAG, WORDS_OF_PATHS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["MARKER", "clean", "clean_span", "clean_text", "clean_url"]
+__all__ = [
+    "MARKER",
+    "OTHER_METHOD",
+    "clean_attributes",
+    "clean_resource",
+    "clean_text",
+    "clean_url",
+    "http_method",
+    "own_keys",
+]
 
 MARKER = "[redacted]"
+OTHER_METHOD = "_OTHER"
+"""What the conventions call a method that is none of HTTP's."""
 
-_SECRETS = re.compile(
-    r"""
-      (?<!\d)\d{6,12}(?::|%3[Aa])[A-Za-z0-9_-]{30,}  # a Telegram bot token: /bot123:..., /bot123%3A..., or alone
-    | \bsk-[A-Za-z0-9_-]{16,}                   # OpenAI's and Anthropic's keys
-    | (?i:\bbearer\s+)[A-Za-z0-9._~+/-]{8,}=*   # an Authorization header's value
-    | \b[\w.+-]+@[\w-]+\.[\w.-]*\w              # an e-mail address
-    """,
-    re.VERBOSE,
-)
-_SENSITIVE_KEY = re.compile(r"password|passwd|secret|token$|api_?key|authorization|cookie|^dsn$")
+_LONGEST, _LOOKED_AT, _LONGEST_SECRET = 1024, 4096, 512
+"""Characters of a value that leave, that are looked at, and at whose end a secret may have been cut in two."""
+_SECRETS = re.compile("|".join(PATTERNS.values()))
+_OF_LETTERS_ALONE = re.compile("A[KS]IA|AIza")
+"""What stands in secrets that hold no other sign than letters and digits; ids do as well, and are many."""
+_NAME = re.compile(r"[\w.<>:-]{1,200}")
+_KEY = re.compile(r"[A-Za-z][\w.-]{0,100}")
 
-_URL_KEYS = frozenset({"url.full", "http.url", "http.target"})
-_QUERY_KEYS = frozenset({"url.query", "url.fragment", "query_string"})
+_clean_already: set[str] = set()
+_CLEAN_ALREADY_MOST, _CLEAN_ALREADY_LONGEST = 4096, 100
+_told: set[str] = set()
+_TOLD_MOST = 50
+_logger = logging.getLogger("telemetry")
 
 
 def clean_text(text: str) -> str:
-    """Replace each secret in a text by the marker."""
-    return _SECRETS.sub(MARKER, text)
+    """Replace each secret in a text by the marker, and cut what is longer than 1024 characters."""
+    if text in _clean_already:
+        return text
+    if len(text) > _LOOKED_AT:
+        return _SECRETS.sub(MARKER, text[:_LOOKED_AT])[:-_LONGEST_SECRET][:_LONGEST]
+    found = text if text.isalnum() and not _OF_LETTERS_ALONE.search(text) else _SECRETS.sub(MARKER, text)
+    if found == text and len(text) <= _CLEAN_ALREADY_LONGEST:
+        if len(_clean_already) >= _CLEAN_ALREADY_MOST:
+            _clean_already.clear()
+        _clean_already.add(text)
+    return found if len(found) <= _LONGEST else found[:_LONGEST]
 
 
 def clean_url(url: str) -> str:
-    """Return an address without user and fragment, of its query only the keys in `TELEMETRY_URL_QUERY_KEYS`."""
-    parts = urlsplit(url)
+    """Return an address without user and fragment, of its path and query only the words that are known.
+
+    Other segments of the path become `*`; of the query stay the keys in `TELEMETRY_URL_QUERY_KEYS`. What is no address
+    is the marker.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return MARKER
     host = parts.netloc.rpartition("@")[2]
-    return clean_text(urlunsplit((parts.scheme, host, parts.path, _allowed_query(parts.query), "")))
+    segments = (word if word in WORDS_OF_PATHS or not word else "*" for word in parts.path.split("/"))
+    return clean_text(urlunsplit((parts.scheme, host, "/".join(segments), _allowed_query(parts.query), "")))
 
 
 def _allowed_query(query: str) -> str:
@@ -52,64 +82,80 @@ def _allowed_query(query: str) -> str:
 
     allowed = current().settings.url_query_keys
     pairs = parse_qsl(query, keep_blank_values=True) if allowed and query else ()
-    return urlencode([(key, _clean_item(key, value)) for key, value in pairs if key in allowed], safe="[]")
+    return urlencode([(key, clean_text(value)) for key, value in pairs if key in allowed], safe="[]")
 
 
-def clean(value: Any) -> Any:  # noqa: ANN401 - any JSON-like value in, the same shape out
-    """Clean a nested value: secrets in every text, and the whole value of a key that names a secret."""
+def http_method(method: str) -> str:
+    """Return a method of HTTP as it is, and any other word as `_OTHER`."""
+    return method if method.upper() in METHODS else OTHER_METHOD
+
+
+def _clean_name(name: str) -> str:
+    """Return the name of a class or a code, and nothing that could be a sentence."""
+    return clean_text(name) if _NAME.fullmatch(name) else MARKER
+
+
+_BY_KEY: dict[str, Callable[[str], str]] = {
+    "url.full": clean_url,
+    "http.request.method": http_method,
+    "error.type": _clean_name,
+    "exception.type": _clean_name,
+}
+
+
+def own_keys() -> frozenset[str]:
+    """Return the keys that the application lets leave beside ours."""
+    from telemetry._runtime import current  # noqa: PLC0415 - which needs this module
+
+    return current().settings.allowed_attributes
+
+
+def clean_attributes(attributes: Mapping[str, Any] | None, own: frozenset[str] | None = None) -> dict[str, Any]:
+    """Return the attributes that may leave, cleaned; `own` are the application's keys where they are at hand."""
+    own = own_keys() if own is None else own
+    kept: dict[str, Any] = {}
+    for key, value in (attributes or {}).items():
+        if _leaves(key, value, own):
+            kept[key] = _clean_value(key, value)
+        elif key not in _told:
+            _tell(key)
+    return kept
+
+
+def _leaves(key: str, value: object, own: frozenset[str]) -> bool:
+    if key in ATTRIBUTES or key in own:
+        return True
+    return key.startswith(TAG) or (isinstance(value, int | float) and key.startswith(NUMBERS))
+
+
+def clean_resource(attributes: Mapping[str, Any], own: frozenset[str] | None = None) -> dict[str, Any]:
+    """Return the attributes of a resource that may leave, cleaned."""
+    own = own_keys() if own is None else own
+    return {key: _clean_value(key, value) for key, value in attributes.items() if key in RESOURCE or key in own}
+
+
+def _clean_value(key: str, value: Any) -> Any:  # noqa: ANN401 - any attribute's
     if isinstance(value, str):
-        return clean_text(value)
-    if isinstance(value, dict):
-        return {key: _clean_item(key, found) for key, found in value.items()}
-    if isinstance(value, list):
-        return [clean(item) for item in value]
-    if isinstance(value, tuple):
-        return tuple(clean(item) for item in value)
-    return value
+        return _BY_KEY.get(key, clean_text)(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return _clean_items(value) if isinstance(value, list | tuple) else MARKER
 
 
-def clean_span(span: ReadableSpan) -> ReadableSpan:
-    """Return the span as it may be exported: name, attributes, events and status message cleaned."""
-    name, attributes = clean_text(span.name), _clean_attributes(span.attributes)
-    events = [_clean_event(event) for event in span.events]
-    description = span.status.description
-    if name == span.name and attributes is span.attributes and events == list(span.events) and not description:
-        return span
-    return ReadableSpan(
-        name=name,
-        context=span.context,
-        parent=span.parent,
-        resource=span.resource,
-        attributes=attributes,
-        events=events,
-        links=span.links,
-        kind=span.kind,
-        status=Status(span.status.status_code, clean_text(description) if description else None),
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
+def _clean_items(values: Iterable[Any]) -> list[Any]:
+    return [clean_text(value) if isinstance(value, str) else value for value in values if _is_simple(value)]
 
 
-def _clean_event(event: Event) -> Event:
-    attributes = _clean_attributes(event.attributes)
-    return event if attributes is event.attributes else Event(event.name, attributes, event.timestamp)
+def _is_simple(value: object) -> bool:
+    return isinstance(value, str | bool | int | float)
 
 
-def _clean_attributes(attributes: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    if not attributes:
-        return attributes
-    cleaned = clean(dict(attributes))
-    return attributes if cleaned == dict(attributes) else cleaned
+def _tell(key: str) -> None:
+    """Say once of each key that it stays here, to a developer: a key could itself be what a user wrote."""
+    from telemetry._runtime import current  # noqa: PLC0415 - which needs this module
 
-
-def _clean_item(key: object, value: object) -> object:
-    if not isinstance(value, str):
-        return clean(value)
-    if key in _URL_KEYS:
-        return clean_url(value)
-    return MARKER if _names_secret(key) or key in _QUERY_KEYS else clean_text(value)
-
-
-def _names_secret(key: object) -> bool:
-    return isinstance(key, str) and _SENSITIVE_KEY.search(key.lower().replace("-", "_")) is not None
+    if len(_told) >= _TOLD_MOST or not _KEY.fullmatch(key):
+        return
+    _told.add(key)
+    if current().settings.is_development:
+        _logger.info("Attributes named %s stay in the process: TELEMETRY_ALLOWED_ATTRIBUTES lets them leave.", key)

@@ -23,6 +23,7 @@ from telemetry._error_marks import Captured
 from telemetry._error_window import ErrorWindow, kind_of
 from telemetry._extras import require
 from telemetry._guard import Guard
+from telemetry._own_texts import log_text
 from telemetry._sentry_events import before_breadcrumb, before_send, is_fault, link_to_explore
 from telemetry.accounting import Accounts
 from telemetry.sampling import sentry_keeps
@@ -243,11 +244,11 @@ def _needs_proxy(dsn: str) -> bool:
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
-    """Return an event's fields from a log record."""
+    """Return an event's fields from a log record, while it is being logged."""
     return {
         "level": "fatal" if record.levelno >= logging.CRITICAL else "error",
         "logger": record.name,
-        "logentry": {"message": str(record.msg), "formatted": record.getMessage()},
+        "logentry": {"message": log_text(record)},
     }
 
 

@@ -158,7 +158,7 @@ def _parts(event: backends.Event, kind: ErrorKind, trace_id: str) -> list[tuple[
     traced = int(trace_id, 16) != 0
     return [
         ("trace", event.trace_id if traced else trace_id, trace_id),
-        ("user", event.user_id, kind.user),
+        ("user", event.user_id, current().pseudonyms.user(kind.user)),
         ("tag", event.tags.get(_TAG), kind.name),
         ("breadcrumb", [crumb.get("message") for crumb in event.breadcrumbs], [kind.name]),
     ]

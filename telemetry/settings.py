@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SettingError", "Settings", "Variable", "shown"]
 
+DEVELOPMENT = "development"
+_FILE = "_FILE"
 HTTP_ENDPOINT, GRPC_ENDPOINT = "http://localhost:4318", "http://localhost:4317"
 DEFAULT_SERVICES = {
     "api.openai.com": "openai",
@@ -46,6 +48,11 @@ class Variable:
         """Return the first of the names that is set; an empty value counts as unset (the specification's rule)."""
         return next((name for name in self.names if environ.get(name, "").strip()), None)
 
+    def text_of(self, name: str, environ: Mapping[str, str]) -> str:
+        """Return the value under one of the names, a secret's from the file; `ValueError` if that cannot be read."""
+        text = environ[name].strip()
+        return _parse.content(text) if self.secret and name.endswith(_FILE) else text
+
 
 class SettingError(ValueError):
     """A variable holds a value that is not accepted."""
@@ -68,7 +75,10 @@ def shown(text: str, *, secret: bool = False) -> str:
 
 
 def _variable(*names: str, default: object, parse: Callable[[str], Any], accepts: str, meaning: str) -> Any:  # noqa: ANN401 - as dataclasses.field
-    found = Variable(names, parse, accepts, meaning, secret=parse in (_parse.dsn, _parse.secret))
+    secret = parse in (_parse.dsn, _parse.key, _parse.secret)
+    if secret:  # or in a file, which no process list shows
+        names = (*names, f"{names[0]}{_FILE}")
+    found = Variable(names, parse, accepts, meaning, secret)
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata={"variable": found})
     return field(default=default, metadata={"variable": found}, repr=not found.secret)
@@ -210,7 +220,7 @@ class Settings:
     )
     environment: str = _variable(
         "SENTRY_ENVIRONMENT",
-        default="development",
+        default=DEVELOPMENT,
         parse=_parse.name,
         accepts="a name",
         meaning="development, staging or production; on every span, series and error.",
@@ -284,6 +294,23 @@ class Settings:
         "TELEMETRY_URL_QUERY_KEYS", default=frozenset(), parse=_parse.words,
         accepts="names separated by commas", meaning="Keys of a query string that are kept in recorded addresses.",
     )  # fmt: skip
+    user_key: str = _variable(
+        "TELEMETRY_USER_KEY", default="", parse=_parse.key,
+        accepts="16 characters or more", meaning="The key by which users get their names in telemetry: user.id and "
+        "conversations are keyed hashes.",
+    )  # fmt: skip
+    usernames: bool = _variable(
+        "TELEMETRY_USERNAMES", default=False, parse=_parse.boolean, accepts=_SWITCH,
+        meaning="On: errors carry the name a user has chosen, beside the id.",
+    )  # fmt: skip
+    allowed_attributes: frozenset[str] = _variable(
+        "TELEMETRY_ALLOWED_ATTRIBUTES", default=frozenset(), parse=_parse.words,
+        accepts="names separated by commas", meaning="Attributes of the application's own that may leave the process.",
+    )  # fmt: skip
+    exception_messages: bool = _variable(
+        "TELEMETRY_EXCEPTION_MESSAGES", default=False, parse=_parse.boolean, accepts=_SWITCH,
+        meaning="On, in development only: what exceptions say leaves too, and not just what stands in the code.",
+    )  # fmt: skip
     slow_query_seconds: float = _variable(
         "TELEMETRY_SLOW_QUERY",
         default=0.1,
@@ -344,7 +371,17 @@ class Settings:
         """The share of traces recorded where no OpenTelemetry sampler is named."""
         if self.sentry_sample_rate is not None:
             return self.sentry_sample_rate
-        return 1.0 if self.environment == "development" else 0.1
+        return 1.0 if self.is_development else 0.1
+
+    @property
+    def is_development(self) -> bool:
+        """Whether this is a developer's own machine, by the environment's name."""
+        return self.environment == DEVELOPMENT
+
+    @property
+    def exception_messages_leave(self) -> bool:
+        """Whether the texts of all exceptions leave: never outside development."""
+        return self.exception_messages and self.is_development
 
     def protocol(self, signal: str) -> str:
         """Return how `traces` or `metrics` are sent: the signal's own variable wins over the common one."""
@@ -374,11 +411,10 @@ class Settings:
             name = variable.name_in(environ)
             if name is None:
                 continue
-            text = environ[name].strip()
             try:
-                values[attribute.name] = variable.parse(text)
+                values[attribute.name] = variable.parse(variable.text_of(name, environ))
             except ValueError:
-                got = shown(text, secret=variable.secret)
+                got = shown(environ[name].strip(), secret=variable.secret and not name.endswith(_FILE))
                 errors.append(SettingError(name, got, variable.accepts, getattr(cls(), attribute.name)))
         values["external_services"] = DEFAULT_SERVICES | values.get("external_services", {})
         return cls(**values), errors

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanProcessor
 
+from telemetry._clean_spans import clean_spans
 from telemetry._guard import Guard
 from telemetry.accounting import QUEUE_FULL, REFUSED, SHUTDOWN
 from telemetry.exporters import Outcome
-from telemetry.redaction import clean_span
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -148,7 +148,7 @@ class SpanQueue(SpanProcessor):
     def _export(self, batch: list[ReadableSpan]) -> Outcome:
         outcome, start = Outcome.DIVIDE, time.perf_counter()
         with _exporting:
-            outcome = self.delivery.send([clean_span(span) for span in batch])
+            outcome = self.delivery.send(clean_spans(batch))
         self._account.exported(time.perf_counter() - start)
         self._tell(away=outcome is Outcome.AGAIN)
         return outcome

@@ -4,8 +4,12 @@
         ...
         assert telemetry_capture.outline() == "work"
 
-The fixture `telemetry_capture` is there wherever this package is installed beside pytest. Ids count from 1, and the
-clock stands still until `telemetry_capture.clock.advance(seconds)`. Nothing is sent, and the environment is not read.
+    def test_nothing_of_it_leaves(telemetry_privacy):
+        answer(telemetry_privacy.plant("the message"))
+
+The fixtures `telemetry_capture` and `telemetry_privacy` are there wherever this package is installed beside pytest. Ids
+count from 1, and the clock stands still until `telemetry_capture.clock.advance(seconds)`. Nothing is sent, and the
+environment is not read.
 """
 
 from __future__ import annotations
@@ -17,11 +21,21 @@ import pytest
 from telemetry._capture import Capture, CountingIds, SpanNode
 from telemetry._captured_errors import CapturedErrors
 from telemetry._fake_clock import FakeClock
+from telemetry._privacy import Privacy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Capture", "CapturedErrors", "CountingIds", "FakeClock", "SpanNode", "telemetry_capture"]
+__all__ = [
+    "Capture",
+    "CapturedErrors",
+    "CountingIds",
+    "FakeClock",
+    "Privacy",
+    "SpanNode",
+    "telemetry_capture",
+    "telemetry_privacy",
+]
 
 
 @pytest.fixture
@@ -30,3 +44,13 @@ def telemetry_capture() -> Iterator[Capture]:
     with Capture(ids=CountingIds()) as capture:
         capture.clock.install()
         yield capture
+
+
+@pytest.fixture
+def telemetry_privacy() -> Iterator[Privacy]:
+    """Record everything in memory, and fail at the test's end if a string it has planted would have left."""
+    with Capture() as capture:
+        privacy = Privacy(capture)
+        yield privacy
+        if leaks := privacy.leaks():
+            pytest.fail(f"what was planted would leave the process: {'; '.join(leaks)}")

@@ -147,20 +147,27 @@ CAUSES = Row("Where it was lost, hop by hop", 7, (
         About("Queue on disk", "How much waits on disk, by exporter.", "No Collector reports.", STUCK),
         Ask("sum by (exporter) (otelcol_exporter_queue_size)", "{{exporter}}"), look=Look("bytes"),
     )),
-    (8, lines(
+    (6, lines(
         About("Series written", "Series a second that go to Prometheus.", "No Collector reports.", STUCK),
         Ask(rate("otelcol_exporter_prometheusremotewrite_translated_time_series_total"), "series"),
         look=Look("cps"),
     )),
-    (8, lines(
+    (6, lines(
         About("Collector: processor", "Share of one processor core it uses.", "No Collector reports.", STUCK),
         Ask(rate("otelcol_process_cpu_seconds_total", by="instance"), "{{instance}}"), look=Look("percentunit"),
     )),
-    (8, lines(
+    (6, lines(
         About("Collector: memory", "Memory it holds. Above 400 MB it refuses data rather than fall over.",
               "No Collector reports.", STUCK),
         Ask("max by (instance) (otelcol_process_memory_rss_bytes)", "{{instance}}"),
         look=Look("bytes", limits=Limits(400e6, 500e6)),
+    )),
+    (6, lines(
+        About("Labels past their bounds", "Recorded values a minute whose label became `other`, by metric: somebody "
+              "sends more routes, commands or kinds of errors than the catalog allows.", "Every label is within "
+              "its bounds.", LOST),
+        Ask(f"{ASK.per_minute(catalog.TELEMETRY_LABEL_OVERFLOW, 'metric')} > 0", "{{metric}}"),
+        look=Look("cpm"),
     )),
 ))  # fmt: skip
 

@@ -16,12 +16,12 @@ from stack.errors import StackError
 if TYPE_CHECKING:
     from stack.settings import Settings
 
-__all__ = ["ensure_venv", "locked_version", "venv_path"]
+__all__ = ["ensure_venv", "lock_file", "locked_version", "venv_path"]
 
 
 def venv_path(settings: Settings, name: str) -> Path:
     """Where the environment of requirements/NAME.lock lives; a changed lock or Python is another place."""
-    digest = hashlib.sha256(_lock_file(settings, name).read_bytes()).hexdigest()[:12]
+    digest = hashlib.sha256(lock_file(settings, name).read_bytes()).hexdigest()[:12]
     return settings.cache / "venv" / f"{name}-py{sys.version_info.major}.{sys.version_info.minor}-{digest}"
 
 
@@ -36,20 +36,21 @@ def ensure_venv(settings: Settings, name: str) -> Path:
         if not complete.is_file():
             say(f"Installing requirements/{name}.lock into {path} ...")
             shutil.rmtree(path, ignore_errors=True)
-            _install(path, _lock_file(settings, name))
+            _install(path, lock_file(settings, name))
             complete.touch()
     return path
 
 
 def locked_version(settings: Settings, lock_name: str, package: str) -> str:
     """The version of a package in a lock file."""
-    for line in _lock_file(settings, lock_name).read_text(encoding="utf-8").splitlines():
+    for line in lock_file(settings, lock_name).read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{package}=="):
             return line.split("==")[1].split()[0]
     raise StackError(f"requirements/{lock_name}.lock does not pin {package}.", todo="Run make lock.")
 
 
-def _lock_file(settings: Settings, name: str) -> Path:
+def lock_file(settings: Settings, name: str) -> Path:
+    """The file that names the packages of an environment."""
     return settings.root / "requirements" / f"{name}.lock"
 
 

@@ -12,6 +12,7 @@ from telemetry import catalog
 from telemetry._guard import Guard
 from telemetry._runtime import current
 from telemetry.entry import Root
+from telemetry.redaction import http_method
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
 
 __all__ = ["UNMATCHED", "Request", "endpoint", "is_disconnect", "request_attributes", "span_name"]
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
-_OTHER_METHOD = "_OTHER"
 
 UNMATCHED = "unmatched"
 """The endpoint of every request that no route answers."""
@@ -148,7 +146,7 @@ def request_attributes(scope: Scope) -> dict[str, str | int]:
         found["server.port"] = port
     found["network.protocol.version"] = scope.get("http_version", "")
     if "method" in scope:
-        found["http.request.method"] = scope["method"] if scope["method"] in _METHODS else _OTHER_METHOD
+        found["http.request.method"] = http_method(scope["method"])
     for name, value in scope.get("headers", ()):
         if name == b"user-agent":
             found["user_agent.original"] = value.decode("latin-1")
@@ -171,8 +169,8 @@ def is_disconnect(error: BaseException | None) -> bool:
 
 def span_name(scope: Scope, route: str | None) -> str:
     """Return the name of the server span: method and route, the method alone where no route answered."""
-    method = scope.get("method", WEBSOCKET)
-    return f"{method} {route}" if route else str(method)
+    method = http_method(scope["method"]) if "method" in scope else WEBSOCKET
+    return f"{method} {route}" if route else method
 
 
 def endpoint(scope: Scope) -> str | None:

@@ -30,6 +30,7 @@ from telemetry.instrumentation._bot_api import Bots, wrap_request
 from telemetry.instrumentation._handle import Handle, Shared, patch_all
 from telemetry.instrumentation._turns import previous_turn, remember_turn
 from telemetry.instrumentation._updates import JobWork, Pending, UpdateWork, Work, current_work
+from telemetry.pseudonyms import chat_key
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -221,14 +222,14 @@ def _describe_conversation(update: object) -> None:
     with _describing:
         chat = getattr(update, "effective_chat", None)
         if chat is not None:
-            set_conversation(f"telegram:{chat.id}")
+            set_conversation(chat_key(chat.id))
 
 
 def _describe_handler(handler: AnyHandler, update: object) -> None:
     with _describing:
         user = getattr(update, "effective_user", None)
         if user is not None:  # on the span only: what the application has told Sentry of the user since stays
-            trace.get_current_span().set_attribute("user.id", str(user.id))
+            trace.get_current_span().set_attribute("user.id", current().pseudonyms.user(str(user.id)))
         if size := _updates.photo_size(update):
             trace.get_current_span().set_attribute("photo_size", size)
         if command := _updates.known_command(handler, update):

@@ -37,7 +37,7 @@ def metrics(pipeline: Pipeline, demo: dict[str, Any]) -> Iterator[str]:
         for metric in CATALOG.values()
         for suffix in (("_bucket", "_count", "_sum") if metric.kind == "histogram" else ("",))
     }
-    for name in sorted(set(labels) - {"target_info"}):
+    for name in sorted(set(labels) - {"target_info", "ALERTS", "ALERTS_FOR_STATE"}):
         yield " ".join(["metric", name, known[name].kind, known[name].unit, *sorted(labels[name])])
 
 

@@ -19,9 +19,22 @@ if TYPE_CHECKING:
 _FOLDER = settings.ROOT / "collector"
 # A value for each variable that is not its default, so that leaving one out changes something.
 _VALUES = {
+    "COLLECTOR_ALLOWED_ATTRIBUTES": "shop",
+    "COLLECTOR_EXCEPTION_MESSAGES": "true",
+    "COLLECTOR_LABEL_KEY": "a key of thirty-two characters or more",
     "COLLECTOR_BIND": "127.0.0.1",
     "COLLECTOR_HEALTH_PORT": "31001",
     "COLLECTOR_LOOP_PORT": "31002",
+    "COLLECTOR_URL_QUERY_KEYS": "page",
+    "COLLECTOR_OWN_PORT": "31011",
+    "JAEGER_HEADERS": "{authorization: Bearer t}",
+    "JAEGER_TLS": "{insecure_skip_verify: true}",
+    "OTLP_BIND": "127.0.0.1",
+    "OTLP_TOKEN": "a token of sixteen characters or more",
+    "PROMETHEUS_HEADERS": "{authorization: Bearer t}",
+    "PROMETHEUS_TLS": "{insecure_skip_verify: true}",
+    "TEMPO_HEADERS": "{authorization: Bearer t}",
+    "TEMPO_TLS": "{insecure_skip_verify: true}",
     "COLLECTOR_MEMORY_MIB": "300",
     "COLLECTOR_METRICS_PORT": "31003",
     "COLLECTOR_QUEUE_DIR": "queue",

@@ -15,7 +15,7 @@ from telemetry.propagation import caller_of
 from telemetry.settings import Settings
 from tests.conftest import Recorded, record
 
-ROOT = Root("work", attributes={"kind": "test"})
+ROOT = Root("work", attributes={"work.kind": "test"})
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_what_is_sampled_has_its_root_and_its_children(recorded: Recorded) -> No
     seen = run()
     inside, root = recorded.span("inside"), recorded.span("work")
     assert (root.context, inside.parent) == (seen, seen)
-    assert dict(root.attributes or {}) == {"kind": "test", "user.id": "7"}
+    assert dict(root.attributes or {}) == {"work.kind": "test", "user.id": "7"}
 
 
 def test_what_is_not_sampled_leaves_nothing_when_all_goes_well(unsampled: Recorded) -> None:
@@ -64,7 +64,7 @@ def test_what_is_not_sampled_leaves_its_root_when_it_fails_or_is_slow(
     assert (root.context.trace_id, root.context.span_id) == (seen.trace_id, seen.span_id)
     assert root.parent is None
     assert root.status.status_code is status
-    assert dict(root.attributes or {}).items() >= {"kind": "test", "user.id": "7"}.items()
+    assert dict(root.attributes or {}).items() >= {"work.kind": "test", "user.id": "7"}.items()
     assert before <= (root.start_time or 0) <= (root.end_time or 0) <= time.time_ns()
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 import pytest
-from opentelemetry.metrics import Meter
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 import telemetry
 from telemetry import _guard
@@ -117,3 +118,31 @@ def test_a_metric_of_the_catalog_may_be_made_by_the_meter_too(telemetry_capture:
     telemetry.register_metric(WALKS)
     telemetry.get_meter().create_counter("walks").add(3, {"pace": "slow"})
     assert telemetry_capture.number("walks_total", pace="slow") == 3
+
+
+def asked(_: CallbackOptions) -> list[Observation]:
+    return [Observation(3, {"pace": "slow", "user": "anna"}), *(Observation(2, {"pace": name}) for name in ("a", "b"))]
+
+
+def sent_to() -> Generator[list[Observation], CallbackOptions, None]:
+    options = yield []
+    while True:
+        options = yield asked(options)
+
+
+@pytest.mark.parametrize("callback", [lambda: asked, sent_to], ids=["a function", "a generator"])
+def test_what_is_observed_stays_within_its_bounds(telemetry_capture: Capture, callback: Callable[[], Any]) -> None:
+    telemetry.register_metric(WALKS)
+    telemetry.get_meter().create_observable_counter("walks", [callback()])
+    assert telemetry_capture.series()["walks"] == {("other",): 4.0, ("slow",): 3.0}
+
+
+def test_a_label_that_cannot_be_written_is_other(telemetry_capture: Capture) -> None:
+    class Unspeakable:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    telemetry.register_metric(WALKS)
+    wrong: Any = Unspeakable()
+    telemetry.get_meter().create_counter("walks").add(1, {"pace": wrong})
+    assert telemetry_capture.number("walks_total", pace="other") == 1

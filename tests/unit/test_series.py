@@ -17,6 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from telemetry import catalog
+from telemetry._bounds import Bounds
 from telemetry._catalog_meters import CatalogMeterProvider
 from telemetry._series import ALWAYS_OFF, ALWAYS_ON, TRACE_BASED
 from telemetry.instruments import Instruments
@@ -27,7 +28,7 @@ RESOURCE = Resource.create({"service.name": "test"})
 
 def ours(exemplars: str = TRACE_BASED) -> tuple[CatalogMeterProvider, InMemoryMetricReader]:
     reader = InMemoryMetricReader()
-    return CatalogMeterProvider([reader], RESOURCE, [], exemplars=exemplars), reader
+    return CatalogMeterProvider([reader], RESOURCE, [], Bounds(), exemplars=exemplars), reader
 
 
 def stock() -> tuple[MeterProvider, InMemoryMetricReader]:
@@ -150,10 +151,10 @@ def test_an_up_down_counter_goes_down() -> None:
     assert only_point(reader).value == 2
 
 
-def test_labels_that_the_catalog_does_not_list_are_left_out() -> None:
+def test_labels_that_the_catalog_does_not_list_are_left_out_and_those_that_lack_are_other() -> None:
     provider, reader = ours()
     provider.get_meter("test").create_counter(COUNTER.name).add(1, {"status": "success", "user": "7"})
-    assert dict(only_point(reader).attributes) == {"status": "success"}
+    assert dict(only_point(reader).attributes) == {"message_type": "other", "status": "success"}
 
 
 def test_what_is_added_up_and_what_is_observed_are_both_sent() -> None:

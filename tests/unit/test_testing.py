@@ -93,7 +93,7 @@ def test_an_event_has_its_user_tags_breadcrumbs_and_trace_cleaned(telemetry_capt
         telemetry.record_error(ValueError("key sk-0123456789abcdef01"))
     (event,) = telemetry_capture.events
     assert event["exception"]["values"][0]["type"] == "ValueError"
-    assert event["exception"]["values"][0]["value"] == "key [redacted]"
+    assert event["exception"]["values"][0]["value"] == "[redacted]"
     assert (event["user"], event["tags"]) == ({"id": "7"}, {"meal": "lunch"})
     assert event["breadcrumbs"]["values"][0]["message"] == "mail to [redacted]"
     assert event["contexts"]["trace"]["trace_id"] == f"{1:032x}"
@@ -109,9 +109,11 @@ def test_an_error_is_one_event_however_often_it_is_reported(telemetry_capture: C
 
 
 def test_a_logged_error_is_an_event_too(telemetry_capture: Capture) -> None:
-    record = logging.LogRecord("app", logging.ERROR, __file__, 1, "no %s", ("food",), None)
+    record = logging.LogRecord(
+        "app", logging.ERROR, __file__, 1, "no %s", ("food",), None, "test_a_logged_error_is_an_event_too"
+    )
     assert current().sentry.log(record) is not None
-    assert telemetry_capture.events[0]["logentry"]["formatted"] == "no food"
+    assert telemetry_capture.events[0]["logentry"] == {"message": "no %s"}
 
 
 def test_the_tags_of_one_request_do_not_reach_the_next(telemetry_capture: Capture) -> None:

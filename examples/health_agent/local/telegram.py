@@ -136,7 +136,7 @@ class Control:
         self.chats, self.api = chats, api
 
     async def write(self, request: Request) -> Response:
-        """Write to the bot: text, photo, voice or a pressed button."""
+        """Write to the bot: text, photo, voice, a pressed button, or any fields of a message."""
         body: Json = await request.json()
         person = Person(body["user_id"], body["username"])
         return JSONResponse({"update_id": await self._WRITERS[body["kind"]](self, person, body)})
@@ -153,6 +153,9 @@ class Control:
         sizes = [self.chats.keep_file(data, "jpg") | {"width": w, "height": w * 3 // 4} for w in (320, 1280)]
         return await self.chats.receive(message=self.chats.message(person, photo=sizes))
 
+    async def _any(self, person: Person, body: Json) -> int:
+        return await self.chats.receive(message=self.chats.message(person, **body["content"]))
+
     async def _voice(self, person: Person, body: Json) -> int:
         voice = self.chats.keep_file(base64.b64decode(body["data"]), "oga") | {"duration": 3, "mime_type": "audio/ogg"}
         return await self.chats.receive(message=self.chats.message(person, voice=voice))
@@ -163,7 +166,7 @@ class Control:
         head = {"id": str(message["message_id"]), "chat_instance": str(person.id), "from": person.as_user()}
         return await self.chats.receive(callback_query=head | {"message": message, "data": body.get("text") or data})
 
-    _WRITERS = {"text": _text, "photo": _photo, "voice": _voice, "press": _press}  # noqa: RUF012  a table, not state
+    _WRITERS = {"text": _text, "photo": _photo, "voice": _voice, "press": _press, "any": _any}  # noqa: RUF012  a table, not state
 
     async def answers(self, request: Request) -> Response:
         """Return what the bot sent to a chat, waiting for it."""

@@ -11,9 +11,11 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from telemetry._error_kinds import BLOCK_USER, KINDS, USER, ErrorKind
+from telemetry.pseudonyms import Pseudonyms
 from tests.conftest import clean_environment, http_server
 from tests.integration.telemetry.test_sentry import LINKS, Item, Store, sent
 
+KEY = "a key of 16 characters or more"
 TRACES = {"sampled": "1", "not sampled": "0"}
 ARRIVING = [kind for kind in KINDS if kind.events]
 NOT_ARRIVING = [kind for kind in KINDS if not kind.events]
@@ -53,6 +55,7 @@ def outcome(request: pytest.FixtureRequest, link: str) -> Outcome:
     Store.items = []
     with http_server(Store) as address:
         environ = {"SENTRY_ENVIRONMENT": "staging", "SENTRY_RELEASE": "abc123", "TELEMETRY_SENTRY_LINK": link}
+        environ |= {"TELEMETRY_USER_KEY": KEY}
         done = sentry_test(f"http://key@{address}/1", SENTRY_TRACES_SAMPLE_RATE=TRACES[request.param], **environ)
     transactions = {item["contexts"]["trace"]["trace_id"] for item in sent("transaction")}
     return Outcome(done, sent("event"), transactions)
@@ -63,7 +66,7 @@ def test_a_kind_of_error_arrives_once_with_all_that_belongs_to_it(outcome: Outco
     (event,) = outcome.of(kind)
     assert outcome.state(kind) == "ok"  # trace id and span's are the same
     assert int(event["contexts"]["trace"]["span_id"], 16) > 0
-    assert event["user"]["id"] == kind.user
+    assert event["user"]["id"] == Pseudonyms(KEY).user(kind.user)
     assert [crumb["message"] for crumb in event["breadcrumbs"]["values"]] == [kind.name]
     assert (event["release"], event["environment"], event["level"]) == ("abc123", "staging", "error")
 

@@ -39,7 +39,7 @@ async def test_a_call_is_one_span_and_one_count(
     await get(f"http://{provider}/v1/{status}?api_key=secret")
     span, metrics = only_span(recorded), recorded.metrics()
     assert (span.name, span.kind) == ("GET openai", SpanKind.CLIENT)
-    assert dict(span.attributes or {})["url.full"] == f"http://{provider}/v1/{status}"
+    assert dict(span.attributes or {})["url.full"] == f"http://{provider}/v1/*"
     assert (span.status.status_code is StatusCode.ERROR) == (outcome == "error")
     assert metrics["external.api.calls"] == {("openai", outcome): 1}
     assert metrics["external.api.duration"] == {("openai",): 1}

@@ -105,7 +105,7 @@ QUERIES = {
     "one that is not": ("?q=diabetes", ""),
     "both, and a fragment": ("?q=diabetes&page=2#top", "?page=2"),
     "a secret under a kept key": ("?page=sk-proj-abcdefghijklmnopqrstuvwx", "?page=[redacted]"),
-    "a kept key that names a secret": ("?api_key=abc", "?api_key=[redacted]"),
+    "a kept key that names a secret": ("?api_key=abc", ""),
 }
 
 
@@ -115,7 +115,7 @@ async def test_of_a_query_string_only_the_named_keys_are_recorded(
     recorded: Recorded, provider: str, get: Get, query: str, kept: str
 ) -> None:
     await get(f"http://{provider}/200{query}")
-    assert dict(recorded.spans[0].attributes or {})["url.full"] == f"http://{provider}/200{kept}"
+    assert dict(recorded.spans[0].attributes or {})["url.full"] == f"http://{provider}/*{kept}"
 
 
 class Logging(httpx.BaseTransport):

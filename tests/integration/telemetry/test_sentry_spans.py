@@ -197,10 +197,10 @@ def test_a_failed_span_is_failed_in_sentry_too(tracer: Tracer) -> None:
 
 
 def test_a_transaction_that_cannot_be_cleaned_is_not_sent(tracer: Tracer, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise ValueError("cannot clean")
 
-    monkeypatch.setattr("telemetry.redaction.clean", fail)
+    monkeypatch.setattr("telemetry._clean_events.clean_event", fail)
     tracer.start_span("secret").end()
     sentry_sdk.flush(5)
     assert sent("transaction") == []

@@ -110,7 +110,7 @@ def test_what_cannot_be_cleaned_is_not_sent(sentry: Sentry, monkeypatch: pytest.
     def fail(_: object) -> None:
         raise ValueError("cannot clean")
 
-    monkeypatch.setattr("telemetry.redaction.clean_span", fail)
+    monkeypatch.setattr("telemetry._sentry_transactions.clean_spans", fail)
     sentry.tracer.start_span("secret").end()
     sentry.flush()
     assert (sentry.bodies, dict(sentry.account.dropped)) == ([], {REFUSED: 1})
