@@ -120,7 +120,7 @@ class Request:
 
     def root(self) -> Root:
         """Return the span as it starts, before any route has matched."""
-        return Root(str(self._scope.get("method", WEBSOCKET)), trace.SpanKind.SERVER, request_attributes(self._scope))
+        return Root(span_name(self._scope, None), trace.SpanKind.SERVER, request_attributes(self._scope))
 
     def _describe(self, span: trace.Span, status: int, route: str | None) -> None:
         span.update_name(span_name(self._scope, route))
@@ -134,7 +134,7 @@ class Request:
     def _late_root(self, status: int, route: str | None) -> Root:
         attributes: dict[str, str | int] = {"http.route": route} if route else {}
         if not self._websocket:
-            attributes |= {"http.request.method": self._scope["method"], "http.response.status_code": status}
+            attributes |= {"http.request.method": http_method(self._scope["method"]), "http.response.status_code": status}
         return Root(span_name(self._scope, route), trace.SpanKind.SERVER, attributes)
 
 
