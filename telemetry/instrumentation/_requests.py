@@ -134,7 +134,10 @@ class Request:
     def _late_root(self, status: int, route: str | None) -> Root:
         attributes: dict[str, str | int] = {"http.route": route} if route else {}
         if not self._websocket:
-            attributes |= {"http.request.method": http_method(self._scope["method"]), "http.response.status_code": status}
+            attributes |= {
+                "http.request.method": http_method(self._scope["method"]),
+                "http.response.status_code": status,
+            }
         return Root(span_name(self._scope, route), trace.SpanKind.SERVER, attributes)
 
 

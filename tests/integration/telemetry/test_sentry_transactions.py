@@ -80,7 +80,9 @@ def sentry() -> Iterator[Sentry]:
 
 
 def test_a_trace_is_one_transaction_with_its_spans(sentry: Sentry) -> None:
-    with sentry.tracer.start_as_current_span("GET /x", kind=SpanKind.SERVER, attributes={"tag.plan": "pro", "http.route": "/x"}) as root:
+    with sentry.tracer.start_as_current_span(
+        "GET /x", kind=SpanKind.SERVER, attributes={"tag.plan": "pro", "http.route": "/x"}
+    ) as root:
         root.set_attribute("user.id", "7")
         with sentry.tracer.start_as_current_span("SELECT foods", attributes={"db.system.name": "postgresql"}) as query:
             query.set_status(StatusCode.ERROR)
