@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import psutil
@@ -10,9 +11,18 @@ import psutil
 from stack.errors import StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["check_free", "holder", "is_free"]
+__all__ = ["check_free", "free_ports", "holder", "is_free"]
+
+
+def free_ports(names: Iterable[str]) -> dict[str, str]:
+    """A free port for each name; all are held until all are found, so that no two are the same."""
+    with ExitStack() as held:
+        sockets = {name: held.enter_context(socket.socket()) for name in names}
+        for server in sockets.values():
+            server.bind(("127.0.0.1", 0))
+        return {name: str(server.getsockname()[1]) for name, server in sockets.items()}
 
 
 def is_free(port: int) -> bool:

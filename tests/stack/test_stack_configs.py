@@ -20,10 +20,12 @@ _FOLDER = settings.ROOT / "collector"
 # A value for each variable that is not its default, so that leaving one out changes something.
 _VALUES = {
     "COLLECTOR_BIND": "127.0.0.1",
+    "COLLECTOR_GIVE_UP_AFTER": "1h",
     "COLLECTOR_HEALTH_PORT": "31001",
     "COLLECTOR_LOOP_PORT": "31002",
     "COLLECTOR_MEMORY_MIB": "300",
     "COLLECTOR_METRICS_PORT": "31003",
+    "COLLECTOR_QUEUE_BYTES": "1000000",
     "COLLECTOR_QUEUE_DIR": "queue",
     "COLLECTOR_SPIKE_MIB": "60",
     "JAEGER_BIND": "127.0.0.1",
