@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bench.faults.proxy import Proxy
     from bench.faults.scene import Scene
 
-__all__ = ["FAULTS", "Fault"]
+__all__ = ["FAULTS", "WITHOUT_STORAGE", "Fault"]
 
 AWAY = Behaviour(status=503)
 _POISON = "qzxjkvw"
@@ -243,3 +243,9 @@ FAULTS = (
     Fault("clock an hour ahead", _clock(3600), BOTH, frozenset({REFUSED})),
     Fault("clock 3 hours behind", _clock(-10_800), BOTH, frozenset({REFUSED})),
 )  # fmt: skip
+
+_IN_MEMORY = {name: {"sending_queue": {"storage": None}} for name in ("otlp_http/jaeger", "otlp_http/loop")}
+WITHOUT_STORAGE = Fault(
+    "no storage, Collector killed", _restarted(signal.SIGKILL), BOTH, setting=Setting(overlay={"exporters": _IN_MEMORY})
+)
+"""Loses data, so that the harness shows that it would see it."""
