@@ -223,7 +223,7 @@ FAULTS = (
     ),
     Fault("queue files damaged", _damaged, BOTH, frozenset({DAMAGED}), seen=_said("is damaged")),
     Fault(
-        "queue full", _both_away, BOTH, setting=Setting({"COLLECTOR_QUEUE_BYTES": "150000"}),
+        "queue full", _both_away, BOTH, setting=Setting({"COLLECTOR_QUEUE_BYTES": "50000"}),
         seen=_refused_with("otelcol_exporter_enqueue_failed_spans"),
     ),
     Fault(

@@ -67,7 +67,7 @@ def close(name: str, made: Scene, drain_seconds: float) -> Row:
     row.queued_bytes, row.unsure = made.watch.queued_peak, made.ledger.unsure
     for signal, found in row.accounts.items():
         if found.unaccounted:
-            row.problems.append(f"{signal}: {found.unaccounted} unaccounted")
+            row.problems.append(f"{signal} (refusals {made.ledger.refusals}): {found.unaccounted} unaccounted")
         if found.twice:
             row.problems.append(f"{signal}: {found.twice} stored twice or wrong")
         if not found.acknowledged:
