@@ -19,6 +19,7 @@ from telemetry._closing import DEFAULT_TIMEOUT_SECONDS
 from telemetry._fork import survive_forks
 from telemetry._guard import start_or_do_without
 from telemetry._meters import RenewableMeterProvider
+from telemetry._quiet import say_rarely
 from telemetry._signals import stop_at_sigterm
 from telemetry.accounting import Accounts
 from telemetry.context import report_logged, report_unhandled
@@ -43,6 +44,7 @@ __all__ = ["get_meter", "get_tracer", "init", "shutdown", "shutdown_async"]
 _JOIN_SECONDS = 0.5
 
 _logger = logging.getLogger("telemetry")
+_starting = _guard.Guard("start")
 _lock = threading.Lock()
 _started = False
 
@@ -62,7 +64,8 @@ def init(*, strict: bool = False) -> None:
             return
         settings = _settings(strict=strict)
         _guard.set_strict(strict)
-        _runtime.install(_build(settings))
+        with _starting:  # a container at its limit of threads starts without telemetry
+            _runtime.install(_build(settings))
         _started = True
         atexit.register(shutdown)
     _outlive_the_process()
@@ -137,6 +140,7 @@ def _settings(*, strict: bool) -> Settings:
 
 
 def _build(settings: Settings) -> _runtime.Runtime:
+    say_rarely()
     resource, switches, accounts = providers.resource(settings), Switches(), Accounts()
     sentry = start_or_do_without(lambda: _sentry(settings, switches, accounts), Sentry)
     set_global_textmap(TrustedPropagator())

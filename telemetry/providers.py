@@ -5,11 +5,13 @@ What is not in our own settings (intervals, limits, detectors) the SDK reads fro
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.sdk.environment_variables import OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource, ServiceInstanceIdResourceDetector
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
 from telemetry import prometheus
 from telemetry._catalog_meters import CatalogMeterProvider
@@ -19,6 +21,7 @@ from telemetry._users import UserProcessor
 from telemetry.catalog import CATALOG
 from telemetry.conversation import ConversationProcessor
 from telemetry.exporters import CUMULATIVE, CountedMetricExporter, Delivery
+from telemetry.redaction import TEXT_LENGTH
 from telemetry.sampling import ChosenIds, sampler
 from telemetry.span_queue import QueueOptions, SpanQueue
 from telemetry.standard import only_right
@@ -61,11 +64,21 @@ def tracer_provider(
 ) -> TracerProvider:
     """Record the sampled traces; `ids` replaces random ids."""
     provider = TracerProvider(
-        sampler=sampler(settings, switches), resource=resource, id_generator=ChosenIds(ids), shutdown_on_exit=False
+        sampler=sampler(settings, switches),
+        resource=resource,
+        id_generator=ChosenIds(ids),
+        span_limits=_span_limits(),
+        shutdown_on_exit=False,
     )
     provider.add_span_processor(ConversationProcessor())
     provider.add_span_processor(UserProcessor())
     return provider
+
+
+def _span_limits() -> SpanLimits:
+    """Return the SDK's limits, with one of ours where it has none."""
+    is_set = os.environ.get(OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT)
+    return SpanLimits() if is_set else SpanLimits(max_attribute_length=TEXT_LENGTH)
 
 
 @only_right()

@@ -16,9 +16,12 @@ from opentelemetry.trace import Status
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MARKER", "clean", "clean_span", "clean_text", "clean_url"]
+__all__ = ["MARKER", "TEXT_LENGTH", "clean", "clean_span", "clean_text", "clean_url"]
 
 MARKER = "[redacted]"
+
+TEXT_LENGTH = 16_384
+"""Characters of a text in a span: a long stack trace is whole, and one of 20 MB costs no other span of its batch."""
 
 _SECRETS = re.compile(
     r"""
@@ -70,9 +73,10 @@ def clean(value: Any) -> Any:  # noqa: ANN401 - any JSON-like value in, the same
 
 def clean_span(span: ReadableSpan) -> ReadableSpan:
     """Return the span as it may be exported: name, attributes, events and status message cleaned."""
-    name, attributes = clean_text(span.name), _clean_attributes(span.attributes)
+    # The SDK limits attributes only: an exception may carry a prompt of 20 MB in its message, and so in the status.
+    name, attributes = clean_text(span.name[:TEXT_LENGTH]), _clean_attributes(span.attributes)
     events = [_clean_event(event) for event in span.events]
-    description = span.status.description
+    description = (span.status.description or "")[:TEXT_LENGTH]
     if name == span.name and attributes is span.attributes and events == list(span.events) and not description:
         return span
     return ReadableSpan(

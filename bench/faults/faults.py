@@ -239,6 +239,8 @@ FAULTS = (
         "samples no store takes", _poison(MetricSender), BOTH, frozenset({GIVEN_UP}),
         Setting({"COLLECTOR_GIVE_UP_AFTER": "4s"}),
     ),
+    # More than Jaeger can index: answered 503 for ever, until the Collector cut it off.
+    Fault("attributes of 100 KB", _busy, BOTH, setting=Setting(spans=Load(items=2, filler_bytes=100_000))),
     Fault("clock 5 min off, to and fro", _clock(300, -300), BOTH),
     Fault("clock an hour ahead", _clock(3600), BOTH, frozenset({REFUSED})),
     Fault("clock 3 hours behind", _clock(-10_800), BOTH, frozenset({REFUSED})),

@@ -65,6 +65,8 @@ def close(name: str, made: Scene, drain_seconds: float) -> Row:
     row = Row(name, account(made, made.found()), drain_seconds)
     row.memory_bytes, row.disk_bytes = made.watch.memory_peak, made.watch.disk_peak
     row.queued_bytes, row.unsure = made.watch.queued_peak, made.ledger.unsure
+    if made.watch.queued:
+        row.problems.append(f"{made.watch.queued:.0f} bytes still wait")
     for signal, found in row.accounts.items():
         if found.unaccounted:
             row.problems.append(f"{signal} (refusals {made.ledger.refusals}): {found.unaccounted} unaccounted")

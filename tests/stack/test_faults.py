@@ -24,6 +24,7 @@ CHOSEN = {
     "queue files damaged": SHORT,
     "queue full": SHORT,
     "spans no store takes": LONGER,
+    "attributes of 100 KB": SHORT,
     "clock an hour ahead": SHORT,
 }
 BY_NAME = {fault.name: fault for fault in FAULTS}
