@@ -14,12 +14,11 @@ from opentelemetry import metrics, trace
 from opentelemetry.propagate import set_global_textmap
 from opentelemetry.sdk.trace import TracerProvider
 
-from telemetry import _closing, _guard, _runtime, providers, standard
+from telemetry import _closing, _guard, _quiet, _runtime, providers, standard
 from telemetry._closing import DEFAULT_TIMEOUT_SECONDS
 from telemetry._fork import survive_forks
 from telemetry._guard import start_or_do_without
 from telemetry._meters import RenewableMeterProvider
-from telemetry._quiet import say_rarely
 from telemetry._signals import stop_at_sigterm
 from telemetry.accounting import Accounts
 from telemetry.context import report_logged, report_unhandled
@@ -65,6 +64,7 @@ def init(*, strict: bool = False) -> None:
         settings = _settings(strict=strict)
         _guard.set_strict(strict)
         with _starting:  # a container at its limit of threads starts without telemetry
+            _quiet.say_rarely()
             _runtime.install(_build(settings))
         _started = True
         atexit.register(shutdown)
@@ -140,7 +140,6 @@ def _settings(*, strict: bool) -> Settings:
 
 
 def _build(settings: Settings) -> _runtime.Runtime:
-    say_rarely()
     resource, switches, accounts = providers.resource(settings), Switches(), Accounts()
     sentry = start_or_do_without(lambda: _sentry(settings, switches, accounts), Sentry)
     set_global_textmap(TrustedPropagator())

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Scene", "Setting", "lags", "scene"]
 
-_DRAIN_SECONDS = 300
+_STUCK_SECONDS, _QUIET_SECONDS = 60.0, 0.6
 
 
 @dataclass(frozen=True)
@@ -88,14 +88,16 @@ class Scene:
             return compare(self.ledger, self.place.url("PROMETHEUS_PORT"), self.place.url("JAEGER_PORT"), time.time())
 
     def drain(self) -> float:
-        """Stop the senders and wait until nothing waits in a queue; the seconds that took."""
+        """Stop the senders and wait until nothing waits in a queue, or nothing moves; the seconds that took."""
         for sender in self.senders:
             sender.stop()
-        began, quiet = time.monotonic(), 0
-        while quiet < 3 and time.monotonic() - began < _DRAIN_SECONDS:  # noqa: PLR2004 - what is handed over counts as waiting
-            quiet = quiet + 1 if self.watch.look() and not self.watch.queued else 0
+        began = moved = time.monotonic()
+        least = float("inf")
+        while time.monotonic() - moved < (_STUCK_SECONDS if least else _QUIET_SECONDS):
             time.sleep(0.2)
-        return time.monotonic() - began
+            if self.watch.look() and self.watch.queued < least:
+                least, moved = self.watch.queued, time.monotonic()
+        return moved - began
 
 
 @contextmanager
