@@ -67,8 +67,8 @@ check: install  ## ruff, strict types, generated files up to date, configuration
 	@$(PY) -m telemetry settings --markdown | diff docs/settings.md - || { echo "docs/settings.md is out of date: make catalog"; exit 1; }
 	@$(PY) -m stack check
 
-snapshot: install  ## write down anew all that the demo emits, by name
-	@WRITE_SNAPSHOT=1 $(PY) -m pytest -q tests/stack/test_emitted.py
+snapshot: install  ## write down anew all that the demo emits, by name, and what the Collector makes of it
+	@WRITE_SNAPSHOT=1 $(PY) -m pytest -q tests/stack/test_emitted.py tests/stack/test_collector_config.py
 
 catalog: install  ## write the generated documents anew
 	@$(PY) -m telemetry settings --markdown > docs/settings.md
