@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install up down status logs clean build demo doctor dashboards panels test test-unit check catalog snapshot format lock
+.PHONY: help install up down status logs clean build demo doctor losses dashboards panels test test-unit check catalog snapshot format lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ demo: up  ## the stack and a minute of real traffic through the health agent
 
 doctor: install  ## send a span, a metric and an error through and find each again
 	@$(PY) -m stack exec $(PY) -m telemetry doctor
+
+losses: install  ## what became of spans, metrics and errors, hop by hop
+	@$(PY) -m stack exec $(PY) -m telemetry losses
 
 dashboards: install  ## write dashboards, recording rules and alerts from grafana/source
 	@$(PY) -m grafana.source write

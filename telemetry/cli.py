@@ -30,6 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(_text(options))
         return 0
     try:
+        if options.command == "losses":
+            from telemetry.losses import Losses  # noqa: PLC0415 - the others need not load it
+
+            return Losses(options.since).run(as_json=options.json)
         return _check(options.command)(wait_seconds=options.wait).run()
     except MissingExtraError as error:
         parser.exit(1, f"{error}\n")
@@ -45,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     settings.add_argument("--markdown", action="store_true", help="the table of the documents instead")
     catalog = commands.add_parser("catalog", help="every metric, with labels, kind, unit and bound of series")
     catalog.add_argument("--json", action="store_true", help="for programs")
+    losses = commands.add_parser("losses", help="what became of spans, metrics and errors, hop by hop")
+    losses.add_argument("--since", default="1h", metavar="DURATION", help="how far back, as Prometheus writes it (1h)")
+    losses.add_argument("--json", action="store_true", help="for programs")
     return parser
 
 
