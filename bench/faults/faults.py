@@ -165,6 +165,18 @@ def _poison(kind: type[SpanSender | MetricSender]) -> Callable[[Scene, float], N
     return happen
 
 
+def _burst(scene: Scene, seconds: float) -> None:
+    """Let nine more senders of each signal send what the first one does."""
+    more = [
+        scene.add(kind, f"{kind.path[4:]}-burst-{number}", load)
+        for number in range(9)
+        for kind, load in ((SpanSender, scene.setting.spans), (MetricSender, scene.setting.samples))
+    ]
+    time.sleep(seconds)
+    for sender in more:
+        sender.stop()
+
+
 def _clock(*shifts: float) -> Callable[[Scene, float], None]:
     """Let the clock of one more sender jump, from one of these shifts in seconds to the next."""
 
@@ -239,6 +251,7 @@ FAULTS = (
         "samples no store takes", _poison(MetricSender), BOTH, frozenset({GIVEN_UP}),
         Setting({"COLLECTOR_GIVE_UP_AFTER": "4s"}),
     ),
+    Fault("ten times the load", _burst, BOTH, setting=Setting(spans=Load(items=100), samples=Load(items=100))),
     # More than Jaeger can index: answered 503 for ever, until the Collector cut it off.
     Fault("attributes of 100 KB", _busy, BOTH, setting=Setting(spans=Load(items=2, filler_bytes=100_000))),
     Fault("clock 5 min off, to and fro", _clock(300, -300), BOTH),

@@ -64,6 +64,8 @@ class Load:
     pause_seconds: float = 0.05
     filler_bytes: int = 0
     """More bytes in each span."""
+    attributes: int = 0
+    """More attributes of each item, of some twenty letters."""
 
 
 class Sender(threading.Thread):
@@ -98,6 +100,13 @@ class Sender(threading.Thread):
     def request(self) -> tuple[bytes, Callable[[], None], int]:
         """Return the next request, what to note when it is acknowledged, and the number of its items."""
         raise NotImplementedError
+
+    def more_attributes(self) -> list[KeyValue]:
+        """Return the attributes that each item has beside its number."""
+        return [
+            _text(f"faults.attribute.{number}", f"some value, number {number}")
+            for number in range(self.load.attributes)
+        ]
 
     def now(self) -> int:
         """Nanoseconds on this sender's clock, in whole milliseconds."""
@@ -142,6 +151,7 @@ class SpanSender(Sender):
             span = scope.spans.add(trace_id=trace_id, span_id=os.urandom(8), name="faults.item", kind=1)
             span.start_time_unix_nano, span.end_time_unix_nano = now, now + 1_000_000
             span.attributes.append(_text("faults.number", str(self.sequence * self.load.items + number)))
+            span.attributes.extend(self.more_attributes())
             if filler:
                 span.attributes.append(_text("faults.filler", filler))
         ids = {span.span_id.hex() for span in scope.spans}
@@ -171,6 +181,7 @@ class MetricSender(Sender):
         for number in range(self.load.items):
             point = metric.sum.data_points.add(start_time_unix_nano=self._began, time_unix_nano=now, as_double=value)
             point.attributes.append(_text("series", str(number)))
+            point.attributes.extend(self.more_attributes())
         return message.SerializeToString(), lambda: self._note(now // 1_000_000, value), self.load.items
 
     def _note(self, millis: int, value: float) -> None:
