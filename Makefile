@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install up down status logs clean build demo doctor losses dashboards panels test test-unit check catalog snapshot format lock
+.PHONY: help install up down status logs clean build demo doctor losses faults capacity dashboards panels test test-unit check catalog snapshot format lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -50,6 +50,14 @@ doctor: install  ## send a span, a metric and an error through and find each aga
 
 losses: install  ## what became of spans, metrics and errors, hop by hop
 	@$(PY) -m stack exec $(PY) -m telemetry losses
+
+faults: install  ## break each part while every item is numbered, and account for each: 1 h 45 min
+	@$(PY) -m bench.faults --seconds 60
+	@$(PY) -m bench.faults --seconds 1800 --only "both stores away"
+	@$(PY) -m bench.faults --seconds 600 --seeds 1 2 3
+
+capacity: install  ## how many spans and values one Collector takes
+	@$(PY) -m bench.faults.capacity
 
 dashboards: install  ## write dashboards, recording rules and alerts from grafana/source
 	@$(PY) -m grafana.source write
