@@ -16,10 +16,9 @@ import yaml
 from bench.faults.lag import SampleLag, SpanLag
 from bench.faults.proxy import HEALTHY, Behaviour, Proxy, between
 from bench.faults.senders import Ledger, Load, MetricSender, Sender, SpanSender
-from bench.faults.servers import COLLECTOR, Place, Server, servers
+from bench.faults.servers import COLLECTOR, Place, Server, quiet, servers
 from bench.faults.stores import Found, compare
 from bench.faults.watch import Watch
-from stack.settings import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,15 +142,9 @@ def _servers(setting: Setting, folder: Path, ends: ExitStack) -> Scene:
 
 
 def _overlays(setting: Setting, folder: Path) -> tuple[Path, ...]:
-    """Let the Collector not send its own metrics, which would be counted with ours."""
-    config = yaml.safe_load((ROOT / "collector" / "config.yaml").read_text(encoding="utf-8"))
-    readers = [reader for reader in config["service"]["telemetry"]["metrics"]["readers"] if "pull" in reader]
-    overlays = []
-    quiet = {"service": {"telemetry": {"metrics": {"readers": readers}}}}
-    for name, content in (("quiet", quiet), ("overlay", setting.overlay)):
-        overlays.append(folder / f"{name}.yaml")
-        overlays[-1].write_text(yaml.safe_dump(content), encoding="utf-8")
-    return tuple(overlays)
+    overlay = folder / "overlay.yaml"
+    overlay.write_text(yaml.safe_dump(setting.overlay), encoding="utf-8")
+    return quiet(folder), overlay
 
 
 def _mount(folder: Path, size: str, ends: ExitStack) -> None:

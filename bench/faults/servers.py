@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["COLLECTOR", "JAEGER", "PROMETHEUS", "Place", "Server", "servers"]
+__all__ = ["COLLECTOR", "JAEGER", "PROMETHEUS", "Place", "Server", "quiet", "servers"]
 
 COLLECTOR, PROMETHEUS, JAEGER = "collector", "prometheus", "jaeger"
 _READY = {
@@ -49,8 +49,8 @@ class Place:
         return {**native_environment(chosen, build.binaries(chosen), ""), **self.extra}
 
     def url(self, port: str) -> str:
-        """Return the loopback address behind a port variable."""
-        return f"http://127.0.0.1:{self.ports[port]}"
+        """Return the address behind a port variable."""
+        return f"http://{self.extra.get('COLLECTOR_BIND', '127.0.0.1')}:{self.ports[port]}"
 
 
 @dataclass
@@ -137,6 +137,15 @@ def servers(place: Place, overlays: tuple[Path, ...] = ()) -> dict[str, Server]:
     found = {name: _server(name, recipes[name], environment, place) for name in _READY}
     found[COLLECTOR].command += [f"--config={path}" for path in overlays]
     return found
+
+
+def quiet(folder: Path) -> Path:
+    """Write what lets a Collector not send its own metrics, which would be counted with ours."""
+    config = yaml.safe_load((settings.ROOT / "collector" / "config.yaml").read_text(encoding="utf-8"))
+    readers = [reader for reader in config["service"]["telemetry"]["metrics"]["readers"] if "pull" in reader]
+    path = folder / "quiet.yaml"
+    path.write_text(yaml.safe_dump({"service": {"telemetry": {"metrics": {"readers": readers}}}}), encoding="utf-8")
+    return path
 
 
 def _server(name: str, recipe: Mapping[str, Any], environment: Mapping[str, str], place: Place) -> Server:

@@ -11,7 +11,7 @@ import httpx
 if TYPE_CHECKING:
     from bench.faults.senders import Ledger
 
-__all__ = ["Found", "compare"]
+__all__ = ["Found", "compare", "spans_of"]
 
 _SERIES = "faults_items_total"
 _LOOK_BACK = "26h"
@@ -41,14 +41,15 @@ def compare(ledger: Ledger, prometheus: str, jaeger: str, now: float) -> Found:
 
 def _compare_spans(ledger: Ledger, jaeger: str, found: Found) -> None:
     with httpx.Client(base_url=jaeger, trust_env=False, timeout=30) as client, ThreadPoolExecutor(4) as pool:
-        stored = pool.map(lambda trace_id: _spans_of(client, trace_id), ledger.spans)
+        stored = pool.map(lambda trace_id: spans_of(client, trace_id), ledger.spans)
         for wanted, got in zip(ledger.spans.values(), stored, strict=True):
             found.spans += len(wanted & set(got))
             found.missing_spans += len(wanted - set(got))
             found.spans_twice += len(got) - len(set(got))
 
 
-def _spans_of(client: httpx.Client, trace_id: str) -> list[str]:
+def spans_of(client: httpx.Client, trace_id: str) -> list[str]:
+    """Return the ids of a trace's spans in Jaeger, none where it does not have it; `client` knows Jaeger's address."""
     answer = client.get(f"/api/traces/{trace_id}")
     if answer.status_code == httpx.codes.NOT_FOUND:
         return []
