@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install up down status logs clean build demo doctor losses faults capacity dashboards panels test test-unit check catalog snapshot format lock
+.PHONY: help install up down status logs clean build demo doctor losses faults capacity gateway dashboards panels test test-unit check catalog snapshot format lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -58,6 +58,10 @@ faults: install  ## break each part while every item is numbered, and account fo
 
 capacity: install  ## how many spans and values one Collector takes
 	@$(PY) -m bench.faults.capacity
+
+gateway: install  ## agents and gateways, one added and one killed; then a trace of five minutes: 10 min
+	@$(PY) -m bench.gateway
+	@$(PY) -m bench.gateway --steady 300
 
 dashboards: install  ## write dashboards, recording rules and alerts from grafana/source
 	@$(PY) -m grafana.source write

@@ -26,9 +26,8 @@ __all__ = ["in_use", "main", "problem", "reserve"]
 _MAGIC, _VERSION, _PAGE = 0xED0CDAED, 2, 4096
 _BRANCH, _LEAF, _BUCKET = 0x01, 0x02, 0x01
 _HEADER, _ELEMENT = 16, 16
-_META = struct.Struct(
-    "<IIIIQQQQQQ"
-)  # magic, version, page size, flags, root, sequence, freelist, pages, transaction, sum
+_META = struct.Struct("<IIIIQQQQQQ")
+"""Magic, version, page size, flags, root, sequence, freelist, pages, transaction, sum."""
 _ROOM = 1.5
 """What a queue of common requests takes on disk, as a multiple of its bytes; of single spans it is 2.7."""
 _KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE: bbolt takes an empty file for a new one

@@ -22,9 +22,15 @@ class Lag(threading.Thread):
     def __init__(self, ledger: Ledger, url: str) -> None:
         """Look in the store at `url`."""
         super().__init__(daemon=True)
-        self.worst_seconds = 0.0
+        self._worst_seconds, self._waiting_since = 0.0, 0.0
         self._ledger, self._url = ledger, url
         self._stopping = threading.Event()
+
+    @property
+    def worst_seconds(self) -> float:
+        """The longest wait so far, the one that lasts included."""
+        lasts = time.monotonic() - since if (since := self._waiting_since) else 0.0
+        return max(self._worst_seconds, lasts)
 
     def run(self) -> None:
         """Measure."""
@@ -39,7 +45,7 @@ class Lag(threading.Thread):
         self.join(_PATIENCE_SECONDS)
 
     def _measure(self, client: httpx.Client, item: tuple[str, float]) -> None:
-        began = time.monotonic()
+        self._waiting_since = began = time.monotonic()
         while not self._stopping.is_set() and time.monotonic() - began < _PATIENCE_SECONDS:
             try:
                 if self.is_stored(client, item):
@@ -47,7 +53,7 @@ class Lag(threading.Thread):
             except (httpx.HTTPError, ValueError):
                 pass
             time.sleep(_POLL_SECONDS)
-        self.worst_seconds = max(self.worst_seconds, time.monotonic() - began)
+        self._worst_seconds, self._waiting_since = self.worst_seconds, 0.0
 
     def newest(self) -> tuple[str, float] | None:
         """Return what was acknowledged last."""

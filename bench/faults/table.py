@@ -1,4 +1,4 @@
-"""The faults' accounts as text: a table of 110 columns, or Markdown."""
+"""The faults' accounts as text: a table of 130 columns, or Markdown."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COLUMNS = (
     "queued",
     "disk",
 )
-_FORMAT = "{:<33}{:>8}{:>9}{:>9}{:>9}{:>12}{:>6}{:>11}{:>9}{:>10}{:>9}"
+_FORMAT = "{:<38}{:>8}{:>9}{:>9}{:>9}{:>12}{:>6}{:>11}{:>9}{:>10}{:>9}"
 HEAD = _FORMAT.format(*_COLUMNS)
 
 

@@ -36,7 +36,9 @@ _VALUES = {
     "JAEGER_PORT": "31006",
     "OTLP_GRPC_PORT": "31007",
     "OTLP_HTTP_PORT": "31008",
+    "PROMETHEUS_HEADERS": "{authorization: Bearer t}",
     "PROMETHEUS_WRITE_ENDPOINT": "http://127.0.0.1:31009/api/v1/write",
+    "TEMPO_HEADERS": "{authorization: Bearer t}",
     "TEMPO_OTLP_ENDPOINT": "http://127.0.0.1:31010",
     "TRACE_EXPORTERS": "[otlp_http/jaeger, otlp_http/tempo]",
 }
