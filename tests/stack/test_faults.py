@@ -6,11 +6,15 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import httpx
 import pytest
 
 from bench.faults.faults import FAULTS, WITHOUT_STORAGE
+from bench.faults.lag import Lag
 from bench.faults.run import Pace, Row, run
 from bench.faults.schedule import run_schedule
+from bench.faults.senders import Ledger
+from tests.stack.stack_helpers import eventually
 
 SHORT = Pace(before=0.5, during=4.0, after=0.5)
 LONGER = Pace(before=0.5, during=13.0, after=0.5)
@@ -65,3 +69,18 @@ def test_the_harness_sees_what_a_collector_without_storage_loses(rows: dict[str,
     row = rows[WITHOUT].result()
     assert [problem.split()[-1] for problem in row.problems] == ["unaccounted", "unaccounted"]
     assert min(account.unaccounted for account in row.accounts.values()) > 100
+
+
+class NeverStored(Lag):
+    def newest(self) -> tuple[str, float]:
+        return "an item", 0.0
+
+    def is_stored(self, client: httpx.Client, item: tuple[str, float]) -> bool:
+        return False
+
+
+def test_a_delay_that_still_lasts_is_seen() -> None:
+    lag = NeverStored(Ledger(), "http://127.0.0.1:9")
+    lag.start()
+    eventually(lambda: lag.worst_seconds > 1)
+    lag.stop()

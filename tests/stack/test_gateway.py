@@ -21,11 +21,16 @@ STEADY = (TWO, THREE, TWO_AGAIN)
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gateway")
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path) -> Result:
     """Two agents and two gateways; one more is added, one is killed."""
     if subprocess.run([shutil.which("unshare") or "false", "--mount", "true"], check=False).returncode:
         pytest.skip("only root may give the agents an /etc/hosts of their own")
-    return run(tmp_path_factory.mktemp("gateway"), Pace())
+    return run(folder, Pace())
 
 
 @pytest.mark.parametrize("phase", STEADY)
@@ -61,6 +66,13 @@ def test_a_gateway_more_costs_no_trace(result: Result) -> None:
 def test_a_killed_gateway_costs_no_more_than_what_it_held(result: Result) -> None:
     found = result.phases[KILLING]
     assert found.count(ABSENT, plain=False) + found.count(SPLIT) < found.count(plain=False) / 2
+
+
+@pytest.mark.usefixtures("result")
+def test_the_guard_in_kubernetes_knows_the_agents_queues(folder: Path) -> None:
+    values = yaml.safe_load((FOLDER / "kubernetes" / "agent-values.yaml").read_text(encoding="utf-8"))
+    queues = folder / "agent-0" / "collector" / "queue"
+    assert sorted(values["initContainers"][0]["args"]) == sorted(path.name for path in queues.iterdir())
 
 
 @pytest.mark.parametrize("overlay", ["agent.yaml", "gateway.yaml"])
