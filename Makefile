@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install up down status logs access versions audit clean build demo doctor dashboards panels test test-unit check bench catalog snapshot format lock
+.PHONY: help install up down status logs access versions audit clean build demo doctor losses faults capacity gateway dashboards panels test test-unit check bench catalog snapshot format lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -57,6 +57,21 @@ demo: up  ## the stack and a minute of real traffic through the health agent
 doctor: install  ## send a span, a metric and an error through and find each again
 	@$(PY) -m stack exec $(PY) -m telemetry doctor
 
+losses: install  ## what became of spans, metrics and errors, hop by hop
+	@$(PY) -m stack exec $(PY) -m telemetry losses
+
+faults: install  ## break each part while every item is numbered, and account for each: 1 h 45 min
+	@$(PY) -m bench.faults --seconds 60
+	@$(PY) -m bench.faults --seconds 1800 --only "both stores away"
+	@$(PY) -m bench.faults --seconds 600 --seeds 1 2 3
+
+capacity: install  ## how many spans and values one Collector takes
+	@$(PY) -m bench.faults.capacity
+
+gateway: install  ## agents and gateways, one added and one killed; then a trace of five minutes: 10 min
+	@$(PY) -m bench.gateway
+	@$(PY) -m bench.gateway --steady 300
+
 dashboards: install  ## write dashboards, recording rules and alerts from grafana/source
 	@$(PY) -m grafana.source write
 
@@ -79,8 +94,8 @@ check: install  ## ruff, strict types, generated files up to date, configuration
 bench: up  ## what we cost beside the bare application and other libraries, as ratios; writes docs/performance.md
 	@$(PY) -m stack exec $(PY) -m bench.overhead --write
 
-snapshot: install  ## write down anew all that the demo emits, by name
-	@WRITE_SNAPSHOT=1 $(PY) -m pytest -q tests/stack/test_emitted.py
+snapshot: install  ## write down anew all that the demo emits, by name, and what the Collector makes of it
+	@WRITE_SNAPSHOT=1 $(PY) -m pytest -q tests/stack/test_emitted.py tests/stack/test_collector_config.py
 
 catalog: install  ## write the generated documents anew
 	@$(PY) -m telemetry settings --markdown > docs/settings.md

@@ -8,7 +8,9 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from stack import door, passwords
+from stack.build.progress import say
 from stack.errors import StackError
+from stack.settings import COLLECTOR_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -60,9 +62,7 @@ def environment(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str
     return {
         **os.environ,
         **{name: str(port) for name, port in settings.ports.items()},
-        **{
-            name: settings.options[name] for name in ("COLLECTOR_MEMORY_MIB", "COLLECTOR_SPIKE_MIB", "SENTRY_EVENT_URL")
-        },
+        **{name: settings.options[name] for name in (*COLLECTOR_OPTIONS, "SENTRY_EVENT_URL")},
         **_door(settings),
         **secrets,
     }
@@ -85,13 +85,22 @@ def _compose(settings: Settings) -> list[str]:
 
 
 def up(settings: Settings, parts: Iterable[str], env: Mapping[str, str]) -> None:
-    """Start the services of these parts and wait for their health checks."""
+    """Start the services of these parts and wait for their health checks; first look through the Collector's queue."""
+    if "collector" in parts:
+        _guard_queue(settings, env)
     services = [*parts, *(f"{part}-health" for part in parts if part in _PROBED_FROM_OUTSIDE)]
     with_tempo = "[otlp_http/jaeger, otlp_http/tempo]" if "tempo" in services else "[otlp_http/jaeger]"
     _run(
         [*_compose(settings), "up", "--detach", "--wait", "--no-deps", *services],
         {**env, "TRACE_EXPORTERS": with_tempo},
     )
+
+
+def _guard_queue(settings: Settings, env: Mapping[str, str]) -> None:
+    try:
+        _run([*_compose(settings), "run", "--rm", "--no-deps", "queue-guard"], env)
+    except StackError as error:
+        say(f"The Collector's queue was not looked through before its start: {error}")
 
 
 def _run(command: Sequence[str], env: Mapping[str, str] | None = None) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = [
     "collector_problems",
     "documented_variables",
+    "laid_over",
     "undocumented",
     "used_variables",
     "without_default",
@@ -54,9 +55,16 @@ def undocumented(used: Mapping[str, str], documented: Collection[str], internal:
     ]
 
 
-def collector_problems(config: Config, builder: Config) -> Iterator[str]:
-    """What breaks a rule in one Collector configuration."""
-    declared = {kind: set(config.get(kind) or {}) for kind in _KINDS}
+def laid_over(below: Any, above: Any) -> Any:  # noqa: ANN401 - any YAML value
+    """What the Collector makes of a configuration and one laid over it: maps are merged, all else is replaced."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return below | {key: laid_over(below[key], value) if key in below else value for key, value in above.items()}
+
+
+def collector_problems(config: Config, builder: Config, declaring: Config | None = None) -> Iterator[str]:
+    """What breaks a rule in one Collector configuration; `declaring` is the part whose components must be in use."""
+    declared = {kind: set((declaring or config).get(kind) or {}) for kind in _KINDS}
     used = _used_components(config)
     for kind, names in declared.items():
         yield from (f"{kind}: {name} is declared and in no pipeline." for name in sorted(names - used))
@@ -66,7 +74,10 @@ def collector_problems(config: Config, builder: Config) -> Iterator[str]:
             for name in sorted(names)
             if not _is_built(kind, name, builder)
         )
+    connectors = set(config.get("connectors") or {})
     for name, pipeline in config["service"]["pipelines"].items():
+        if set(pipeline["receivers"]) <= connectors:  # the limiter stood before the connector
+            continue
         if not (pipeline.get("processors") or [""])[0].startswith("memory_limiter"):
             yield f"pipeline {name}: the memory limiter must be its first processor."
 

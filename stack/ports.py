@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,21 @@ import psutil
 from stack.errors import StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["check_free", "holder", "is_free"]
+__all__ = ["check_free", "free_ports", "holder", "is_free"]
+
+_FOR_SERVERS = range(14_000, 32_000)
+"""Below the kernel's 32,768 to 60,999, above what servers usually have."""
+
+
+def free_ports(names: Iterable[str]) -> dict[str, str]:
+    """A free port for each name, outside of the range that connections are given their own ports from.
+
+    A client that tries to reach a server that is down may be given the server's port for itself, and keep it.
+    """
+    candidates = random.sample(_FOR_SERVERS, len(_FOR_SERVERS))
+    return {name: str(next(port for port in iter(candidates.pop, None) if is_free(port))) for name in names}
 
 
 def is_free(port: int) -> bool:

@@ -14,7 +14,7 @@ from stack.errors import StackError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["INTERNAL_PORTS", "OPTIONS", "PORTS", "ROOT", "Settings", "load"]
+__all__ = ["COLLECTOR_OPTIONS", "INTERNAL_PORTS", "OPTIONS", "PORTS", "ROOT", "Settings", "load"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -56,7 +56,11 @@ OPTIONS = {
     "OTLP_TLS_CA": "",
     "COLLECTOR_MEMORY_MIB": "400",
     "COLLECTOR_SPIKE_MIB": "80",
+    "COLLECTOR_QUEUE_BYTES": "268435456",
+    "COLLECTOR_GIVE_UP_AFTER": "2h",
 }
+COLLECTOR_OPTIONS = tuple(name for name in OPTIONS if name.startswith("COLLECTOR_"))
+"""Handed to the Collector in both modes."""
 _MODES = ("docker", "native")
 _MAX_PORT = 65535
 
@@ -113,6 +117,8 @@ def _check_options(options: Mapping[str, str]) -> None:
         raise StackError(
             f'STACK must be docker or native (got "{options["STACK"]}").', todo="Unset it to let up choose."
         )
+    if not options["COLLECTOR_QUEUE_BYTES"].isdecimal():
+        raise StackError(f'COLLECTOR_QUEUE_BYTES must be a number of bytes (got "{options["COLLECTOR_QUEUE_BYTES"]}").')
     try:
         float(options["STACK_START_TIMEOUT"])
     except ValueError:

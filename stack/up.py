@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from stack import appenv, build, compose, door, native, parts, passwords, ports,
 from stack.build.cache import lock
 from stack.build.progress import say
 from stack.errors import StackError
+from stack.settings import COLLECTOR_OPTIONS
 from stack.state import State
 
 if TYPE_CHECKING:
@@ -99,10 +101,11 @@ def native_environment(
     grafana = native.grafana_binary(settings)
     return {
         **{name: str(port) for name, port in settings.ports.items()},
-        **{name: settings.options[name] for name in ("COLLECTOR_MEMORY_MIB", "COLLECTOR_SPIKE_MIB")},
+        **{name: settings.options[name] for name in COLLECTOR_OPTIONS},
         **door.collector_variables(settings),
         **{name: settings.environ[name] for name in _COLLECTOR_MAY_READ if settings.environ.get(name)},
         **sentry.native_environment(settings, secrets),
+        "PYTHON": sys.executable,
         "STACK_ROOT": str(settings.root),
         "STACK_DATA_DIR": str(data),
         "OTELCOL_BIN": str(binaries.get("otelcol")),

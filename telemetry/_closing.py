@@ -100,8 +100,9 @@ async def in_thread(work: Callable[[], object]) -> None:
             work()
         loop.call_soon_threadsafe(done.set)
 
-    threading.Thread(target=run, name="telemetry.closing", daemon=True).start()
-    await done.wait()
+    with _stopping:  # no thread may be to be had
+        threading.Thread(target=run, name="telemetry.closing", daemon=True).start()
+        await done.wait()
 
 
 def _patience(settings: Settings, signal: str, timeout: float) -> float:
@@ -118,10 +119,12 @@ def _run_all(closers: Closers) -> set[str]:
         name: threading.Thread(target=_quietly, args=(close,), daemon=True) for name, (close, _) in closers.items()
     }
     for thread in threads.values():
-        thread.start()
+        with _stopping:
+            thread.start()
     for name, thread in threads.items():
-        thread.join(max(0.0, start + closers[name][1] - time.monotonic()))
-    return {name for name, thread in threads.items() if thread.is_alive()}
+        if thread.ident:
+            thread.join(max(0.0, start + closers[name][1] - time.monotonic()))
+    return {name for name, thread in threads.items() if thread.is_alive() or not thread.ident}
 
 
 def _quietly(close: Callable[[], object]) -> None:

@@ -1,11 +1,11 @@
-"""An outage of hours is a few lines in the log: each of the exporters' complaints is let through now and then."""
+"""A fault of hours is a few lines in the log: each complaint of the SDK and its exporters is let through rarely."""
 
 from __future__ import annotations
 
 import logging
 import time
 
-__all__ = ["RARELY", "Rarely"]
+__all__ = ["RARELY", "Rarely", "say_rarely"]
 
 _EVERY_SECONDS = 600.0
 
@@ -29,3 +29,11 @@ class Rarely(logging.Filter):
 
 RARELY = Rarely()
 """For every logger of an exporter; added twice it filters once."""
+_AT_EACH_CALL = ("opentelemetry.attributes", "opentelemetry.sdk.metrics._internal.instrument")
+"""These complain at each attribute that is too long, and at each export of a callback that fails."""
+
+
+def say_rarely() -> None:
+    """Filter the SDK's loggers that would say the same without end."""
+    for name in _AT_EACH_CALL:
+        logging.getLogger(name).addFilter(RARELY)

@@ -256,9 +256,11 @@ class LeanTracer(trace.Tracer):
 class LeanTracerProvider(TracerProvider):
     """The SDK's provider, with lean spans for the tracer of our name."""
 
-    def __init__(self, sampler: Sampler, resource: Resource, ids: IdGenerator) -> None:
-        """Record what the sampler says; limits are those of the environment."""
-        self.limits: SpanLimits = SpanLimits()
+    def __init__(
+        self, sampler: Sampler, resource: Resource, ids: IdGenerator, limits: SpanLimits | None = None
+    ) -> None:
+        """Record what the sampler says; limits are those of the environment unless they are given."""
+        self.limits: SpanLimits = limits or SpanLimits()
         self.on_start: list[Callable[[Span, Context | None], None]] = []
         self.on_end: list[Callable[[ReadableSpan], None]] = []
         super().__init__(sampler, resource, shutdown_on_exit=False, id_generator=ids, span_limits=self.limits)

@@ -34,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "privacy-check":
         return _privacy_check(parser, options.argv)
     try:
+        if options.command == "losses":
+            from telemetry.losses import Losses  # noqa: PLC0415 - the others need not load it
+
+            return Losses(options.since).run(as_json=options.json)
         return _check(options.command)(wait_seconds=options.wait).run()
     except MissingExtraError as error:
         parser.exit(1, f"{error}\n")
@@ -55,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         "privacy-check", help="run a command and look in its telemetry for what must not be there"
     )
     privacy.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="such as: -- pytest tests")
+    losses = commands.add_parser("losses", help="what became of spans, metrics and errors, hop by hop")
+    losses.add_argument("--since", default="1h", metavar="DURATION", help="how far back, as Prometheus writes it (1h)")
+    losses.add_argument("--json", action="store_true", help="for programs")
     return parser
 
 

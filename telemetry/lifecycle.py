@@ -14,7 +14,7 @@ from opentelemetry import metrics, trace
 from opentelemetry.propagate import set_global_textmap
 from opentelemetry.sdk.trace import TracerProvider
 
-from telemetry import _closing, _guard, _runtime, providers, standard
+from telemetry import _closing, _guard, _quiet, _runtime, providers, standard
 from telemetry._closing import DEFAULT_TIMEOUT_SECONDS
 from telemetry._fork import survive_forks
 from telemetry._guard import start_or_do_without
@@ -45,6 +45,7 @@ _JOIN_SECONDS = 0.5
 _APPLICATION = "application"
 
 _logger = logging.getLogger("telemetry")
+_starting = _guard.Guard("start")
 _lock = threading.Lock()
 _started = False
 
@@ -64,7 +65,9 @@ def init(*, strict: bool = False) -> None:
             return
         settings = _settings(strict=strict)
         _guard.set_strict(strict)
-        _runtime.install(_build(settings))
+        with _starting:  # a container at its limit of threads starts without telemetry
+            _quiet.say_rarely()
+            _runtime.install(_build(settings))
         _started = True
         atexit.register(shutdown)
     _outlive_the_process()

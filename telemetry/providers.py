@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.sdk.environment_variables import OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource, ServiceInstanceIdResourceDetector
+from opentelemetry.sdk.trace import SpanLimits
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
 from telemetry import prometheus
@@ -22,7 +24,7 @@ from telemetry._users import UserProcessor
 from telemetry.catalog import CATALOG
 from telemetry.conversation import ConversationProcessor
 from telemetry.exporters import CUMULATIVE, CountedMetricExporter, Delivery
-from telemetry.redaction import clean_resource
+from telemetry.redaction import TEXT_LENGTH, clean_resource
 from telemetry.sampling import sampler
 from telemetry.span_queue import QueueOptions, SpanQueue
 from telemetry.standard import only_right
@@ -67,10 +69,16 @@ def tracer_provider(
     settings: Settings, resource: Resource, ids: IdGenerator | None = None, switches: Switches | None = None
 ) -> TracerProvider:
     """Record the sampled traces; `ids` replaces random ids."""
-    provider = LeanTracerProvider(sampler(settings, switches), resource, ids or RandomIdGenerator())
+    provider = LeanTracerProvider(sampler(settings, switches), resource, ids or RandomIdGenerator(), _span_limits())
     provider.add_span_processor(ConversationProcessor())
     provider.add_span_processor(UserProcessor())
     return provider
+
+
+def _span_limits() -> SpanLimits:
+    """Return the SDK's limits, with one of ours where it has none."""
+    is_set = os.environ.get(OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT)
+    return SpanLimits() if is_set else SpanLimits(max_attribute_length=TEXT_LENGTH)
 
 
 @only_right()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MARKER",
     "OTHER_METHOD",
+    "TEXT_LENGTH",
     "clean_attributes",
     "clean_resource",
     "clean_text",
@@ -33,6 +34,8 @@ MARKER = "[redacted]"
 OTHER_METHOD = "_OTHER"
 """What the conventions call a method that is none of HTTP's."""
 
+TEXT_LENGTH = 16_384
+"""Characters of a text in a span that are held: a long stack trace is whole, 20 MB cost no other span of a batch."""
 _LONGEST, _LOOKED_AT, _LONGEST_SECRET = 1024, 4096, 512
 """Characters of a value that leave, that are looked at, and at whose end a secret may have been cut in two."""
 _SECRETS = re.compile("|".join(PATTERNS.values()))

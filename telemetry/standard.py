@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from telemetry import _parse
+from telemetry.redaction import TEXT_LENGTH
 from telemetry.settings import SettingError, shown
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ __all__ = ["IGNORED", "STANDARD", "Ignored", "Standard", "ignored", "only_right"
 
 @dataclass(frozen=True)
 class Standard:
-    """A variable of the SDK's: how it is read, its default as the SDK has it, what it means."""
+    """A variable of the SDK's: how it is read, its default, what it means."""
 
     name: str
     parse: Callable[[str], Any]
@@ -90,9 +91,11 @@ STANDARD: dict[str, Standard] = {
                  "the name of an installed context implementation", "contextvars_context",
                  "Where the current span is kept; read when OpenTelemetry is imported."),
         Standard("OTEL_ATTRIBUTE_COUNT_LIMIT", *_limit("Attributes a span, an event or a link may have.")),
-        Standard("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", *_limit("Length of an attribute's text.", "no limit")),
+        Standard("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", *_limit(
+            "Characters of an attribute's text; more are cut off.", str(TEXT_LENGTH))),
         Standard("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", *_limit("Attributes a span may have.")),
-        Standard("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", *_limit("Length of a span attribute's text.", "no limit")),
+        Standard("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", *_limit(
+            "The same for a span's own attributes only.", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")),
         Standard("OTEL_SPAN_EVENT_COUNT_LIMIT", *_limit("Events a span may have.")),
         Standard("OTEL_SPAN_LINK_COUNT_LIMIT", *_limit("Links a span may have.")),
         Standard("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", *_limit("Attributes an event of a span may have.")),

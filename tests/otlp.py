@@ -27,6 +27,8 @@ class Receiver:
     metrics: list[Any] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     """The names of the spans of each export, whatever it was answered."""
+    requests: list[Any] = field(default_factory=list)
+    """Each export that was taken, as it came."""
 
     @property
     def took(self) -> list[str]:
@@ -34,12 +36,14 @@ class Receiver:
         return [span.name for span in self.spans]
 
     def receive(self, path: str, body: bytes) -> int:
-        found = items(MESSAGES[path].FromString(body))
+        request = MESSAGES[path].FromString(body)
+        found = items(request)
         names = [item.name for item in found]
         status = self.answer(names)
         if path == "/v1/traces":
             self.seen += names
         if status == 200:
+            self.requests.append(request)
             (self.spans if path == "/v1/traces" else self.metrics).extend(found)
         return status
 

@@ -6,7 +6,7 @@ Their names belong to the Collector's version in collector/builder.yaml.
 from __future__ import annotations
 
 __all__ = [
-    "COLLECTOR_METRICS", "FROM_APPS", "QUEUE_USE", "REMOTE_WRITE_METRICS", "increase", "lost", "rate", "refused",
+    "COLLECTOR_METRICS", "FROM_APPS", "QUEUE_USE", "REMOTE_WRITE_METRICS", "increase", "lost", "rate",
 ]  # fmt: skip
 
 COLLECTOR_METRICS = {
@@ -20,8 +20,8 @@ COLLECTOR_METRICS = {
     "otelcol_exporter_queue_capacity": ("exporter",),
     "otelcol_exporter_sent_spans_total": ("exporter",),
     "otelcol_exporter_sent_metric_points_total": ("exporter",),
-    "otelcol_exporter_send_failed_spans_total": ("exporter", "error_permanent"),
-    "otelcol_exporter_send_failed_metric_points_total": ("exporter", "error_permanent"),
+    "otelcol_exporter_send_failed_spans_total": ("exporter", "error_permanent", "error_type"),
+    "otelcol_exporter_send_failed_metric_points_total": ("exporter", "error_permanent", "error_type"),
     "otelcol_exporter_enqueue_failed_spans_total": ("exporter",),
     "otelcol_exporter_enqueue_failed_metric_points_total": ("exporter",),
     "otelcol_exporter_prometheusremotewrite_translated_time_series_total": ("exporter",),
@@ -50,19 +50,13 @@ def rate(metric: str, where: str = "", by: str = "") -> str:
 
 
 def lost(what: str) -> str:
-    """Items (`spans` or `metric_points`) each exporter gave up or could not queue; 0 for one that never failed.
+    """Items (`spans` or `metric_points`) each exporter gave up for good; 0 for one that never failed.
 
-    The series of failures begin with the first one. Every exporter has a queue, so that is what the 0 is taken from.
+    The series of failures begin with the first one, so the 0 is taken from the queues. Remote write has none: its
+    failures are repeated by the loop before it. What a stopping Collector could not send is in the queue again; what a
+    full queue did not take is with the sender, who sends it again or counts it.
     """
     data_type = "traces" if what == "spans" else "metrics"
-    zero = f'0 * sum by (exporter) (otelcol_exporter_queue_size{{data_type="{data_type}"}})'
-    failed, unqueued = (
-        f"({increase(f'otelcol_exporter_{kind}_{what}_total', by='exporter')} or {zero})"
-        for kind in ("send_failed", "enqueue_failed")
-    )
-    return f"{failed} + {unqueued}"
-
-
-def refused(what: str) -> str:
-    """Items that applications sent and the receiver turned away or could not pass on."""
-    return " + ".join(increase(f"otelcol_receiver_{kind}_{what}_total", FROM_APPS) for kind in ("refused", "failed"))
+    queues = f'sum by (exporter) (otelcol_exporter_queue_size{{data_type="{data_type}"}})'
+    failed = increase(f"otelcol_exporter_send_failed_{what}_total", 'error_type!="Shutdown"', by="exporter")
+    return f"(({failed} and {queues}) or 0 * {queues})"

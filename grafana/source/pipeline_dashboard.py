@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana.source import queries
 from grafana.source.board import Board, Row, environment, instance
-from grafana.source.collector import FROM_APPS, QUEUE_USE, increase, lost, rate, refused
+from grafana.source.collector import FROM_APPS, QUEUE_USE, increase, lost, rate
 from grafana.source.links import to_runbook
 from grafana.source.panels import About, Ask, Look, joined, lines, merged, rename, stat, table
 from grafana.source.promql import Queries
@@ -30,14 +30,14 @@ HEALTH = Row("Is it well?", 4, (
     (5, stat(
         About("Spans lost", "Steps of traces that the application or the pipeline gave up for good in the time range. "
               "Anything above 0 is worth a look.", "No Collector reports", LOST),
-        Ask(f"sum ({lost('spans')}) + {refused('spans')} + {dropped('spans')}", instant=True),
+        Ask(f"sum ({lost('spans')}) + {dropped('spans')}", instant=True),
         look=Look(decimals=0, limits=Limits(1, 100)),
     )),
     (5, stat(
         About("Measurements lost", "Measured values that the application or the pipeline gave up for good in the time "
               "range; counters catch up with the next one.",
               "No Collector reports", LOST),
-        Ask(f"sum ({lost('metric_points')}) + {refused('metric_points')} + {dropped('metrics')}", instant=True),
+        Ask(f"sum ({lost('metric_points')}) + {dropped('metrics')}", instant=True),
         look=Look(decimals=0, limits=Limits(1, 100)),
     )),
     (5, stat(

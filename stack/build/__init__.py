@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack.build.collector import collector
+from stack.build.collector import collector, gateway, gateway_manifest
 from stack.build.compile import build
 from stack.build.recipes import RECIPES
 from stack.build.venv import ensure_venv
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from stack.settings import Settings
 
-__all__ = ["binaries", "bugsink_venv"]
+__all__ = ["binaries", "bugsink_venv", "gateway", "gateway_manifest"]
 
 
 def binaries(settings: Settings) -> dict[str, Path]:

@@ -1,10 +1,13 @@
-"""The Collector: its Builder writes the main program from collector/builder.yaml, Go compiles it."""
+"""The Collector: its Builder writes the main program from collector/builder.yaml, Go compiles it.
+
+`gateway` builds the second tier's: the same, and what collector/gateway/builder.yaml adds.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -16,22 +19,48 @@ from stack.build.recipes import BUILDER, COLLECTOR_VERSION, binary_path
 from stack.errors import StackError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from stack.settings import Settings
 
-__all__ = ["collector", "collector_path"]
+__all__ = ["collector", "collector_path", "gateway", "gateway_manifest"]
 
-
-def collector_path(settings: Settings) -> Path:
-    """Where the cache keeps the Collector of this manifest."""
-    digest = hashlib.sha256(_manifest(settings).read_bytes()).hexdigest()[:12]
-    return binary_path(settings, "otelcol", f"{COLLECTOR_VERSION}-{digest}")
+_COLLECTOR = ("builder.yaml",)
+_GATEWAY = (*_COLLECTOR, "gateway/builder.yaml")
 
 
 def collector(settings: Settings) -> Path:
     """The Collector's binary: from the cache, else generated and built."""
-    path = collector_path(settings)
+    return _built(settings, "otelcol", _COLLECTOR)
+
+
+def gateway(settings: Settings) -> Path:
+    """The binary that agents and gateways run: from the cache, else generated and built."""
+    return _built(settings, "otelcol-gateway", _GATEWAY)
+
+
+def gateway_manifest(settings: Settings) -> dict[str, Any]:
+    """What that binary is built of."""
+    return _together(settings, _GATEWAY)
+
+
+def collector_path(settings: Settings) -> Path:
+    """Where the cache keeps the Collector of this manifest."""
+    return _path(settings, "otelcol", _COLLECTOR)
+
+
+def _path(settings: Settings, name: str, manifests: Iterable[str]) -> Path:
+    texts = b"".join(_file(settings, manifest).read_bytes() for manifest in manifests)
+    return binary_path(settings, name, f"{COLLECTOR_VERSION}-{hashlib.sha256(texts).hexdigest()[:12]}")
+
+
+def _file(settings: Settings, manifest: str) -> Path:
+    return settings.root / "collector" / manifest
+
+
+def _built(settings: Settings, name: str, manifests: tuple[str, ...]) -> Path:
+    path = _path(settings, name, manifests)
     if path.is_file():
         return path
     builder = build(settings, BUILDER)
@@ -39,19 +68,23 @@ def collector(settings: Settings) -> Path:
         if not path.is_file():
             go = find_go(settings)
             source = settings.cache / "src" / path.name
-            _generate(builder, go, _manifest(settings), source)
+            _generate(builder, go, _together(settings, manifests), source)
             compile_program(go, str(source), path)
     return path
 
 
-def _manifest(settings: Settings) -> Path:
-    return settings.root / "collector" / "builder.yaml"
+def _together(settings: Settings, manifests: Iterable[str]) -> dict[str, Any]:
+    """One manifest with the components of all."""
+    first, *more = (yaml.safe_load(_file(settings, manifest).read_text(encoding="utf-8")) for manifest in manifests)
+    for added in more:
+        for kind, modules in added.items():
+            first[kind] = [*first.get(kind, ()), *modules]
+    return dict(first)
 
 
-def _generate(builder: Path, go: Path, manifest: Path, source: Path) -> None:
+def _generate(builder: Path, go: Path, description: dict[str, Any], source: Path) -> None:
     say("Writing the Collector's main program and fetching its modules ...")
     source.mkdir(parents=True, exist_ok=True)
-    description = yaml.safe_load(manifest.read_text(encoding="utf-8"))
     description["dist"] |= {"output_path": str(source), "go": str(go)}
     written = source / "builder.yaml"
     written.write_text(yaml.safe_dump(description), encoding="utf-8")

@@ -13,9 +13,10 @@ from typing import Any
 import httpx
 
 from stack import build, settings
+from stack.ports import free_ports
 from telemetry._sink import Sink, receiving
 from tests.snappy import decompress
-from tests.stack.stack_helpers import eventually, free_ports
+from tests.stack.stack_helpers import eventually
 
 CONFIG = settings.ROOT / "collector" / "config.yaml"
 GATE = "--feature-gates=exporter.prometheusremotewritexporter.RetryOn429"

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +15,7 @@ import httpx
 import pytest
 
 from stack import envfile, native, settings
+from stack.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,15 +24,6 @@ if TYPE_CHECKING:
     import psutil
 
     from stack.settings import Settings
-
-
-def free_ports(names: list[str]) -> dict[str, str]:
-    """A free port for each name; all are held until all are found, so that no two are the same."""
-    with ExitStack() as held:
-        sockets = {name: held.enter_context(socket.socket()) for name in names}
-        for server in sockets.values():
-            server.bind(("127.0.0.1", 0))
-        return {name: str(server.getsockname()[1]) for name, server in sockets.items()}
 
 
 @dataclass

@@ -9,10 +9,11 @@ import uuid
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from stack.ports import free_ports
 from stack.settings import ROOT
 from tests.conftest import clean_environment
 from tests.stack.conftest import Pipeline
-from tests.stack.stack_helpers import eventually, free_ports
+from tests.stack.stack_helpers import eventually
 
 Found = dict[tuple[str, frozenset[tuple[str, str]]], float]
 STEADY = ("http_request", "food_photo", "errors_total")

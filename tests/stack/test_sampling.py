@@ -18,10 +18,10 @@ from itertools import cycle, islice
 import httpx
 import pytest
 
+from stack.ports import free_ports
 from stack.settings import ROOT
 from telemetry.backends import Trace
 from tests.stack.conftest import Pipeline
-from tests.stack.stack_helpers import free_ports
 from tests.stack.test_killed import wait_for
 
 REQUESTS = int(os.environ.get("SAMPLING_REQUESTS", "2000"))

@@ -20,13 +20,14 @@ from examples.health_agent import processes
 from examples.health_agent.embedded import passing_url
 from examples.health_agent.local.telegram import TOKEN
 from examples.health_agent.settings import Settings
+from stack.ports import free_ports
 from stack.settings import ROOT
 from telemetry._sink import Sink, receiving
 from telemetry.sentinels import Sentinels
 from tests.stack.conftest import Pipeline
 from tests.stack.lone_collector import CONFIG, LoneCollector, lone_collector
 from tests.stack.sentinel_inputs import LATITUDE, Inputs
-from tests.stack.stack_helpers import eventually, free_ports, get_json
+from tests.stack.stack_helpers import eventually, get_json
 
 UNREDACTED = {"PYTHONPATH": str(Path(__file__).parent / "unredacted")}
 FAST = {"LOCAL_DELAY_SCALE": "0.02", "REMINDER_POLL_SECONDS": "0.2", "OTEL_BSP_SCHEDULE_DELAY": "300"}

@@ -14,10 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from stack.ports import free_ports
 from stack.settings import ROOT
 from tests.conftest import clean_environment
 from tests.stack.conftest import Pipeline
-from tests.stack.stack_helpers import free_ports
 
 STOP_SECONDS = 3.0
 

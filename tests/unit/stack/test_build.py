@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from stack import settings
 from stack.build import cache, golang, progress
 from stack.build import compile as compiling
-from stack.build.collector import collector_path
+from stack.build.collector import collector_path, gateway_manifest
 from stack.build.recipes import JAEGER_VERSION, PROMETHEUS_VERSION, RECIPES
 from stack.build.venv import locked_version, venv_path
 from stack.errors import StackError
@@ -86,6 +87,15 @@ def test_the_manifests_content_names_the_collector(found: Settings, tmp_path: Pa
         paths.add(collector_path(settings.load({"STACK_CACHE_DIR": "c"}, root=tmp_path)))
     assert len(paths) == 2
     assert collector_path(found) not in paths
+
+
+def test_the_gateways_binary_has_all_that_the_collector_has_and_more(found: Settings) -> None:
+    text = (settings.ROOT / "collector" / "builder.yaml").read_text(encoding="utf-8")
+    gateway = gateway_manifest(found)
+    collector = yaml.safe_load(text)
+    for kind in collector.keys() - {"dist"}:
+        assert gateway[kind][: len(collector[kind])] == collector[kind]
+    assert len(gateway["connectors"]) == 2
 
 
 def test_each_lock_has_an_environment_of_its_own(found: Settings) -> None:

@@ -57,6 +57,32 @@ def test_the_memory_limiter_comes_first() -> None:
     assert list(lint.collector_problems(config, _BUILDER))[-1].startswith("pipeline traces/backends: the memory")
 
 
+def _with_connector() -> dict[str, Any]:
+    """What is laid over: spans go through a connector to a pipeline of its own, without a limiter."""
+    behind = {"receivers": ["forward/kept"], "processors": [], "exporters": ["otlp_http/jaeger"]}
+    pipelines = {"traces/backends": {"exporters": ["forward/kept"]}, "traces/kept": behind}
+    return {"connectors": {"forward/kept": {}}, "service": {"pipelines": pipelines}}
+
+
+def test_what_is_laid_over_merges_maps_and_replaces_lists() -> None:
+    merged = lint.laid_over(_config(), _with_connector())
+    pipelines = merged["service"]["pipelines"]
+    assert pipelines["traces/backends"]["exporters"] == ["forward/kept"]
+    assert pipelines["traces/backends"]["receivers"] == ["otlp/apps"]
+    assert merged["service"]["extensions"] == ["file_storage/queue"]
+
+
+def test_behind_a_connector_no_memory_limiter_is_asked_for() -> None:
+    builder = _BUILDER | {"connectors": [{"gomod": "go.opentelemetry.io/collector/connector/forwardconnector v0"}]}
+    assert list(lint.collector_problems(lint.laid_over(_config(), _with_connector()), builder)) == []
+
+
+def test_of_what_is_laid_over_each_component_must_be_in_use() -> None:
+    above = _with_connector() | {"exporters": {"otlp_http/other": {}}}
+    problems = list(lint.collector_problems(lint.laid_over(_config(), above), _BUILDER, above))
+    assert "exporters: otlp_http/other is declared and in no pipeline." in problems
+
+
 def test_variables_without_a_default_are_found() -> None:
     text = "a: ${env:A}\nb: ${env:B:-1}\n# c: ${env:C}\n"
     assert lint.without_default(text) == ["A"]
@@ -83,6 +109,7 @@ def test_compose_publishes_on_loopback_unless_a_door_is_guarded_and_limits_every
     for name, service in services.items():
         assert all(port.startswith(LOOPBACK) for port in service.get("ports", [])), name
         assert "mem_limit" in service, name
-        assert "healthcheck" in services.get(f"{name}-health", service), name
+        runs_on = "profiles" not in service
+        assert ("healthcheck" in services.get(f"{name}-health", service)) == runs_on, name
         assert ":latest" not in service["image"], name
         assert ":" in service["image"], name
