@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install up down status logs clean build demo doctor dashboards panels test test-unit check catalog snapshot format lock
+.PHONY: help install up down status logs clean build demo doctor alert-test dashboards panels test test-unit check catalog snapshot format lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -30,7 +30,7 @@ up: install  ## start the stack and wait until every part answers (STACK=docker|
 down: install  ## stop it; data stays
 	@$(PY) -m stack down
 
-status: install  ## what runs where, and which alerts fire
+status: install  ## what runs where, which alerts fire, and whether they are delivered
 	@$(PY) -m stack status
 
 logs: install  ## the parts' logs; PART=collector for one
@@ -47,6 +47,9 @@ demo: up  ## the stack and a minute of real traffic through the health agent
 
 doctor: install  ## send a span, a metric and an error through and find each again
 	@$(PY) -m stack exec $(PY) -m telemetry doctor
+
+alert-test: install  ## send a test alert through every channel of alerts
+	@$(PY) -m stack alert-test
 
 dashboards: install  ## write dashboards, recording rules and alerts from grafana/source
 	@$(PY) -m grafana.source write

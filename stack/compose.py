@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from stack import passwords
+from stack.delivery import channels, grafana
 from stack.errors import StackError
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def environment(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str
         **{
             name: settings.options[name] for name in ("COLLECTOR_MEMORY_MIB", "COLLECTOR_SPIKE_MIB", "SENTRY_EVENT_URL")
         },
+        **grafana.environment(settings, channels.load(settings)),
         **secrets,
     }
 

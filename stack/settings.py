@@ -23,6 +23,7 @@ PORTS = {
     "OTLP_HTTP_PORT": 4318,
     "COLLECTOR_HEALTH_PORT": 13133,
     "PROMETHEUS_PORT": 9090,
+    "ALERTMANAGER_PORT": 9093,
     "JAEGER_PORT": 16686,
     "TEMPO_PORT": 3200,
     "GRAFANA_PORT": 3000,
@@ -49,6 +50,17 @@ OPTIONS = {
     "SENTRY_EVENT_URL": "",
     "COLLECTOR_MEMORY_MIB": "400",
     "COLLECTOR_SPIKE_MIB": "80",
+    "ALERT_WEBHOOK_URL": "",
+    "ALERT_EMAIL_TO": "",
+    "ALERT_EMAIL_FROM": "alerts@localhost",
+    "ALERT_SMTP_SERVER": "",
+    "ALERT_SMTP_USER": "",
+    "ALERT_SMTP_PASSWORD": "",
+    "ALERT_SMTP_TLS": "true",
+    "ALERT_TELEGRAM_BOT_TOKEN": "",
+    "ALERT_TELEGRAM_CHAT_ID": "",
+    "ALERT_TELEGRAM_API_URL": "https://api.telegram.org",
+    "ALERT_HEARTBEAT_URL": "",
 }
 _MODES = ("docker", "native")
 _MAX_PORT = 65535
@@ -62,7 +74,7 @@ class Settings:
     data: Path
     cache: Path
     ports: dict[str, int]
-    options: dict[str, str]
+    options: dict[str, str] = field(repr=False)
     environ: dict[str, str] = field(repr=False)
 
     @property
