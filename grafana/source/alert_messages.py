@@ -1,7 +1,7 @@
 """What a notification says: one text for Grafana and Alertmanager, whose template languages are the same in all used.
 
 Telegram takes 4,096 UTF-16 units and refuses what is longer, or marked up wrongly. So its text is plain, names four
-alerts, and cuts what has no end of its own: at worst some 3,800 units. No variable is used: where Grafana fills in the
+alerts, and cuts what has no end of its own: at worst 3,950 units. No variable is used: where Grafana fills in the
 environment, a `$` would be one.
 """
 
@@ -70,7 +70,7 @@ TEMPLATES = dedent("""\
     {{ template "agent.title" . }}
     {{ if gt (len .Alerts.Firing) 4 }}
     {{- template "agent.short_firing" (slice .Alerts.Firing 0 4) }}
-    The other {{ len (slice .Alerts.Firing 4) }} are listed in the other channels.
+    {{ len (slice .Alerts.Firing 4) }} more fire that are not shown here.
     {{ else }}
     {{- template "agent.short_firing" .Alerts.Firing }}
     {{- end }}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,7 +31,7 @@ def running(folder: Path, **environ: str) -> Iterator[Settings]:
     file = alertmanager.alertmanager_file(found)
     file.write_text(yaml.safe_dump(shortened(yaml.safe_load(file.read_text()))))
     command = [
-        build.binaries(settings.load())["alertmanager"],
+        str(build.binaries(settings.load())["alertmanager"]),
         f"--config.file={file}",
         f"--storage.path={folder / 'storage'}",
         f"--web.listen-address=127.0.0.1:{ports['ALERTMANAGER_PORT']}",
@@ -68,9 +68,11 @@ def until(check: Any, seconds: float = 15) -> Any:
     return found
 
 
-def post(found: Settings, *alerts: dict[str, str], seconds: float = 60, **annotations: str) -> None:
+def post(
+    found: Settings, *alerts: dict[str, str], seconds: float = 60, annotations: Mapping[str, str] | None = None
+) -> None:
     """Post alerts by their labels, as Prometheus would; they end after `seconds`."""
     ends = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
-    body = [{"labels": labels, "annotations": annotations, "endsAt": ends} for labels in alerts]
+    body = [{"labels": labels, "annotations": dict(annotations or {}), "endsAt": ends} for labels in alerts]
     url = found.url("ALERTMANAGER_PORT") + "/api/v2/alerts"
     httpx.post(url, json=body, trust_env=False).raise_for_status()

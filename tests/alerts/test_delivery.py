@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from examples.health_agent.local import telegram
 from stack.delivery import api
 from stack.settings import Settings
 from tests.alerts import receivers
 from tests.alerts.real_alertmanager import WAIT, post, running, until
 from tests.alerts.test_files import SILENCED
 
-TOKEN = receivers.telegram.TOKEN
 TELEGRAMS_LIMIT = 4096
 NASTY = "<b>not closed & _half *bold [link](http://x 🔥🔥 `$HOME {{ .Alerts }} 💥 " * 8
 
@@ -43,7 +43,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivered]:
             "ALERT_EMAIL_TO": "a@example.com, b@example.com",
             "ALERT_SMTP_SERVER": mail.server,
             "ALERT_SMTP_TLS": "false",
-            "ALERT_TELEGRAM_BOT_TOKEN": TOKEN,
+            "ALERT_TELEGRAM_BOT_TOKEN": telegram.TOKEN,
             "ALERT_TELEGRAM_CHAT_ID": str(receivers.CHAT),
             "ALERT_TELEGRAM_API_URL": chat.url,
         }
@@ -59,13 +59,13 @@ def alert(name: str, area: str, **labels: str) -> dict[str, str]:
 def test_fifty_alerts_full_of_markup_arrive_everywhere_and_fit_into_telegram(delivered: Delivered) -> None:
     fifty = [alert("Nasty", "nasty", instance=f"{number} {NASTY[:40]}") for number in range(50)]
     links = {f"{name}_url": "http://grafana/" + "a" * 200 for name in ("dashboard", "explore", "runbook")}
-    post(delivered.settings, *fifty, summary=NASTY, description=NASTY, **links)
+    post(delivered.settings, *fifty, annotations={"summary": NASTY, "description": NASTY, **links})
     until(lambda: len(delivered.hook.alerts(alert="Nasty")) == 50)
     (text,) = until(lambda: [text for text in delivered.chat.texts() if "nasty" in text])
     assert len(text.encode("utf-16-le")) / 2 < TELEGRAMS_LIMIT
     assert text.startswith("50 firing: nasty in production\n")
     assert text.count(NASTY[:100]) == 4
-    assert "The other 46 are listed in the other channels." in text
+    assert "46 more fire that are not shown here." in text
     (mail,) = until(lambda: [text for text in delivered.mail.texts() if "nasty" in text])
     assert " ".join(mail.split()).count(" ".join(NASTY.split())) == 100
 
@@ -84,7 +84,7 @@ def test_what_the_worst_fifty_leave_of_telegrams_limit(delivered: Delivered) -> 
         for i in range(50)
     ]
     links = dict.fromkeys(("dashboard_url", "runbook_url"), "http://" + "x" * 153)
-    post(delivered.settings, *worst, summary="🔥" * 500, seconds=1, **links)
+    post(delivered.settings, *worst, annotations={"summary": "🔥" * 500, **links}, seconds=1)
     until(lambda: any(text.startswith("50 firing: 🔥") for text in delivered.chat.texts()))
     until(lambda: any(text.startswith("0 firing, 50 resolved: 🔥") for text in delivered.chat.texts()))
     sizes = [len(text.encode("utf-16-le")) // 2 for text in delivered.chat.texts() if "🔥" * 40 in text]
@@ -99,7 +99,8 @@ def test_one_alert_says_what_whom_and_where_to_look_in_every_channel(delivered: 
         "explore_url": "http://g/explore?" + "y" * 700,
         "runbook_url": "http://g/r",
     }
-    post(delivered.settings, alert("One", "one"), summary="It is 5% & more.", description="Look.", **links)
+    words = {"summary": "It is 5% & more.", "description": "Look."}
+    post(delivered.settings, alert("One", "one"), annotations=words | links)
     (text,) = until(lambda: [text for text in delivered.chat.texts() if "It is 5%" in text])
     (mail,) = until(lambda: [text for text in delivered.mail.texts() if "It is 5%" in text])
     for told in (text, mail.replace("\r\n", "\n")):
@@ -113,7 +114,7 @@ def test_one_alert_says_what_whom_and_where_to_look_in_every_channel(delivered: 
 
 
 def test_the_end_is_told_as_well(delivered: Delivered) -> None:
-    post(delivered.settings, alert("Short", "short"), seconds=1, summary="It is bad.")
+    post(delivered.settings, alert("Short", "short"), annotations={"summary": "It is bad."}, seconds=1)
     until(lambda: delivered.hook.has("resolved", alert="Short"))
     until(lambda: any("Over: It is bad." in text for text in delivered.chat.texts()))
     until(lambda: any("Over: It is bad." in text for text in delivered.mail.texts()))

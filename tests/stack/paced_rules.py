@@ -1,0 +1,47 @@
+"""The committed rules and routes at another pace: every duration divided by one number, for tests that cannot wait."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from grafana.source import alert_files
+from grafana.source.alerts import seconds
+
+_IN_BRACKETS = re.compile(r"(?<=[\[:])(\d+[smhd])(?=[\]:])|(?<=offset )(\d+[smhd])\b")
+_WAITS = ("group_wait", "group_interval", "repeat_interval")
+_SECONDS_IN_NUMBERS = {"ProcessSilent": {"> 75": 75, ">= 300": 300, "> 600": 600}}
+"""Comparisons with an age, by alert."""
+
+
+def divided(duration: str, pace: float) -> str:
+    """Divide `5m` and the like."""
+    return f"{round(seconds(duration) * 1000 / pace)}ms"
+
+
+def rules(pace: float) -> dict[str, Any]:
+    """Return Prometheus's rule file; at pace 1 it is the committed one."""
+    found = alert_files.prometheus_rules()
+    for group in found["groups"] if pace != 1 else ():
+        group["interval"] = divided(group["interval"], pace)
+        for rule in group["rules"]:
+            rule["expr"] = _expr(rule, pace)
+            if "for" in rule:
+                rule["for"] = divided(rule["for"], pace)
+    return found
+
+
+def _expr(rule: dict[str, Any], pace: float) -> str:
+    expr = _IN_BRACKETS.sub(lambda match: divided(match[0], pace), rule["expr"])
+    ages = _SECONDS_IN_NUMBERS.get(rule["labels"]["alert"], {})
+    assert not ages or any(text in expr for text in ages), f"{rule['alert']} compares with other ages now"
+    for text, age in ages.items():
+        expr = expr.replace(text, text.replace(str(age), f"{age / pace:g}"))
+    return expr
+
+
+def routes(config: dict[str, Any], pace: float) -> dict[str, Any]:
+    """Return Alertmanager's configuration with its waits divided."""
+    for route in [config["route"], *config["route"]["routes"]] if pace != 1 else ():
+        route.update({name: divided(route[name], pace) for name in _WAITS if name in route and route[name] != "0s"})
+    return config
