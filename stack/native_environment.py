@@ -69,7 +69,7 @@ def _grafana_environment(settings: Settings, binary: str, password: str) -> dict
         "PROMETHEUS_URL": settings.url("PROMETHEUS_PORT"),
         "JAEGER_URL": settings.url("JAEGER_PORT"),
         "SENTRY_EVENT_URL": settings.options["SENTRY_EVENT_URL"] or f"{settings.url('BUGSINK_PORT')}/issues/event/",
-        "GRAFANA_URL": settings.environ.get("TELEMETRY_GRAFANA_URL") or settings.url("GRAFANA_PORT"),
+        "GRAFANA_URL": settings.grafana_url,
         "DASHBOARDS_DIR": str(settings.root / "grafana" / "dashboards"),
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(settings.root / "grafana/dashboards/main_dashboard.json"),
         "GF_SERVER_HTTP_ADDR": "127.0.0.1",

@@ -97,6 +97,11 @@ class Settings:
         """The file that tells applications where the stack is."""
         return self.data / "app.env"
 
+    @property
+    def grafana_url(self) -> str:
+        """Where people find Grafana, if not on this machine."""
+        return self.environ.get("TELEMETRY_GRAFANA_URL") or self.url("GRAFANA_PORT")
+
     def url(self, port_variable: str) -> str:
         """The loopback address behind a port variable."""
         return f"http://127.0.0.1:{self.ports[port_variable]}"

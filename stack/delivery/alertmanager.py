@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from stack import envfile
+from stack.settings import PORTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,8 +46,20 @@ def _prometheus(settings: Settings) -> dict[str, Any]:
     folder = settings.root / "collector" / "prometheus"
     config: dict[str, Any] = yaml.safe_load((folder / "prometheus.yml").read_text(encoding="utf-8"))
     target = f"127.0.0.1:{settings.ports['ALERTMANAGER_PORT']}"
-    config["rule_files"] = [str(folder / pattern) for pattern in config["rule_files"]]
-    return config | {"alerting": {"alertmanagers": [{"static_configs": [{"targets": [target]}]}]}}
+    files = [str(_linked(settings, path)) for path in sorted((folder / "rules").glob("*.yml"))]
+    sends_to = {"alertmanagers": [{"static_configs": [{"targets": [target]}]}]}
+    return config | {"rule_files": files, "alerting": sends_to}
+
+
+def _linked(settings: Settings, path: Path) -> Path:
+    """A copy of a rule file whose links lead to the Grafana of these settings."""
+    copy = settings.data / "rules" / path.name
+    copy.parent.mkdir(exist_ok=True)
+    text = path.read_text(encoding="utf-8").replace(
+        f"http://127.0.0.1:{PORTS['GRAFANA_PORT']}/", f"{settings.grafana_url.rstrip('/')}/"
+    )
+    copy.write_text(text, encoding="utf-8")
+    return copy
 
 
 def receivers(channels: Channels) -> list[dict[str, Any]]:

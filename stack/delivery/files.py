@@ -31,4 +31,5 @@ def written(settings: Settings) -> Iterator[Path]:
     """Where `write` puts files."""
     yield alertmanager.alertmanager_file(settings)
     yield alertmanager.prometheus_file(settings)
+    yield from (settings.data / "rules").glob("*")
     yield from grafana.provisioning_folder(settings).rglob("*")

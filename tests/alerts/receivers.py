@@ -41,6 +41,16 @@ class Received:
         told = [alert for _, payload in list(self.payloads) for alert in payload["alerts"]]
         return [alert for alert in told if labels.items() <= alert["labels"].items()]
 
+    def log(self) -> str:
+        """A line for each notification: when, of which group, which alerts."""
+        began = self.payloads[0][0] if self.payloads else 0.0
+        return "".join(
+            f"{at - began:7.1f} s {told['status']:<9}{' '.join(told['groupLabels'].values()):<20}"
+            + ", ".join(f"{alert['labels']['alertname']} {alert['status']}" for alert in told["alerts"])
+            + "\n"
+            for at, told in self.payloads
+        )
+
     def has(self, status: str, **labels: str) -> bool:
         """Whether an alert was told as `firing` or `resolved`."""
         return any(alert["status"] == status for alert in self.alerts(**labels))

@@ -20,7 +20,7 @@ def divided(duration: str, pace: float) -> str:
 
 
 def rules(pace: float) -> dict[str, Any]:
-    """Return Prometheus's rule file; at pace 1 it is the committed one."""
+    """Return Prometheus's alerts; at pace 1 they are the committed ones. What burn rates read is left out."""
     found = alert_files.prometheus_rules()
     for group in found["groups"] if pace != 1 else ():
         group["interval"] = divided(group["interval"], pace)

@@ -73,12 +73,13 @@ def test_each_of_the_plans_conditions_fires_is_told_and_is_over_again(
         make_user(agent)
     with ExitStack() as trouble:
         courses = begin(real, agents, trouble)
-        wait_for(real, courses, FIRED, real.seconds(480) + 30)
+        # Half a minute after the first of its area, or five minutes after the last notification of that.
+        wait_for(real, courses, FIRED, real.seconds(720) + 30)
         for course in courses:
             course.note("over")
     wait_for(real, courses, {"told resolved"}, real.seconds(900) + 60)
     with capsys.disabled():
         sys.stdout.write(heading() + "".join(course.line() for course in courses))
         if PACE == 1:
-            sys.stdout.write(json.dumps(real.hook.payloads[0][1], indent=1) + "\n")
+            sys.stdout.write(real.hook.log() + json.dumps(real.hook.payloads[0][1], indent=1) + "\n")
     assert all(course.moments.get("pending", 0) <= course.moments["firing"] for course in courses)

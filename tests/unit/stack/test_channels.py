@@ -80,11 +80,13 @@ def test_the_files_with_secrets_are_this_users_only(tmp_path: Path) -> None:
 
 
 def test_prometheus_sends_to_alertmanager_and_is_else_as_committed(tmp_path: Path) -> None:
-    found = load(tmp_path, ALERTMANAGER_PORT="31093")
+    found = load(tmp_path, ALERTMANAGER_PORT="31093", TELEMETRY_GRAFANA_URL="https://grafana.example/")
     alertmanager.write(found, channels.load(found))
     config = yaml.safe_load(alertmanager.prometheus_file(found).read_text())
     committed = yaml.safe_load((ROOT / "collector/prometheus/prometheus.yml").read_text())
     assert config.pop("alerting") == {"alertmanagers": [{"static_configs": [{"targets": ["127.0.0.1:31093"]}]}]}
-    (rules,) = config.pop("rule_files")
-    assert list(Path(rules).parent.glob("*.yml")) == list((ROOT / "collector/prometheus/rules").glob("*.yml"))
+    told = {Path(path).name: Path(path).read_text() for path in config.pop("rule_files")}
+    for path in (ROOT / "collector/prometheus/rules").glob("*.yml"):
+        assert told.pop(path.name) == path.read_text().replace("http://127.0.0.1:3000/", "https://grafana.example/")
+    assert told == {}
     assert config == {name: value for name, value in committed.items() if name != "rule_files"}
