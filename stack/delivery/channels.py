@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -25,7 +25,7 @@ class Email:
     sender: str
     server: str
     user: str
-    password: str
+    password: str = field(repr=False)
     tls: bool
 
 
@@ -33,19 +33,19 @@ class Email:
 class Telegram:
     """A chat; a group's number begins with a minus."""
 
-    token: str
+    token: str = field(repr=False)
     chat: int
     api: str
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Channels:
     """What is set up; each channel of people gets every alert."""
 
-    webhook: str = ""
+    webhook: str = field(default="", repr=False)
     email: Email | None = None
     telegram: Telegram | None = None
-    heartbeat: str = ""
+    heartbeat: str = field(default="", repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
