@@ -108,10 +108,13 @@ class Stage:
         return agent
 
     def _run(self, part: str, environ: dict[str, str], stdout: int | None = None) -> subprocess.Popen[str]:
-        environment = clean_environment() | self.stack.app_env() | environ
+        # It ends with this process, however that ends.
+        environment = clean_environment() | self.stack.app_env() | environ | {"STOP_WITH_STDIN": "1"}
         command = [sys.executable, "-m", "examples.health_agent", part]
         log = self.closing.enter_context((self.stack.data / "logs" / f"agent-{part}.log").open("a"))
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stdout or log, stderr=log, text=True)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=stdout or log, stderr=log, text=True
+        )
         self.closing.callback(_end, process)
         return process
 
@@ -146,8 +149,8 @@ def _end(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    if process.stdout:
-        process.stdout.close()
+    for pipe in filter(None, (process.stdin, process.stdout)):
+        pipe.close()
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def of(name: str, agent: Agent) -> Course:
 def use_up_the_rate_limit(real: Stage, agent: Agent) -> Course:
     """Write long messages until the local provider's own headers say that less than a twentieth of a minute is left."""
     course = of("ApiRateLimitCritical", agent)
-    with real.repeating(chat(agent, "word " * 790), every=0, times=4):
+    with real.repeating(chat(agent, "🍎" * 4000), every=0, times=2):  # 12,000 tokens of 400,000
         until(lambda: real.value("external_api_rate_limit_remaining_ratio < 0.05") is not None, 55)
     return course
 
