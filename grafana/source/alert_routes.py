@@ -27,6 +27,9 @@ _GROUPED_BY = ["deployment_environment_name", "area"]
 _WATCHDOG = {"group_wait": "0s", "group_interval": "30s", "repeat_interval": "50s"}
 """Once a minute: what was sent a moment less than `repeat_interval` ago waits for the next `group_interval`."""
 _ALWAYS = "always"
+_IS_PAGE = f'severity="{CRITICAL}"'
+_DEATHS, _AT_ONCE = "processes", {"group_wait": "5s", "repeat_interval": "1h"}
+"""A dead service is to be told within two minutes; its cause, a dead Collector, is known before."""
 
 
 def alertmanager() -> dict[str, Any]:
@@ -47,7 +50,8 @@ def alertmanager() -> dict[str, Any]:
                     "group_wait": "0s",
                     "group_interval": "10s",
                 },
-                {"receiver": PEOPLE, "matchers": [f'severity="{CRITICAL}"'], "repeat_interval": "1h"},
+                {"receiver": PEOPLE, "matchers": [_IS_PAGE, f'area="{_DEATHS}"'], **_AT_ONCE},
+                {"receiver": PEOPLE, "matchers": [_IS_PAGE], "repeat_interval": "1h"},
             ],
         },
         "receivers": [{"name": PEOPLE}, {"name": HEARTBEAT}],
@@ -102,6 +106,12 @@ def grafana_policies(people: str = GRAFANAS_OWN, heartbeat: str = "") -> dict[st
                 "receiver": people,
                 "object_matchers": [["alertname", "=", "DatasourceError"]],
                 "group_by": ["alertname", "datasource_uid"],
+            },
+            {
+                "receiver": people,
+                "object_matchers": [["severity", "=", CRITICAL], ["area", "=", _DEATHS]],
+                "group_by": _GROUPED_BY,
+                **_AT_ONCE,
             },
             {
                 "receiver": people,

@@ -33,7 +33,7 @@ def _no_messages(level: Level) -> str:
 
 
 def _collector_silent(_: Level) -> str:
-    return "absent_over_time(otelcol_process_cpu_seconds_total[1m])"
+    return "absent_over_time(otelcol_process_cpu_seconds_total[30s])"
 
 
 def _lost(level: Level) -> str:
@@ -83,10 +83,10 @@ NO_MESSAGES = Alert(
 )  # fmt: skip
 COLLECTOR_SILENT = Alert(
     "CollectorSilent", "pipeline", "operations", "count",
-    "The Collector has not reported for 2 minutes: nothing arrives, and no other alert can be trusted.",
+    "The Collector has not reported for a minute: nothing arrives, and no other alert can be trusted.",
     "It reports every 5 seconds, by the way of all metrics: it is dead, or its way to Prometheus is blocked.",
     "No data", Place("pipeline_dashboard", "Series written"), _collector_silent,
-    (Level(CRITICAL, 0, "1m"),), of_environment=False,
+    (Level(CRITICAL, 0, "30s"),), of_environment=False,
 )  # fmt: skip
 LOST = Alert(
     "DataLost", "pipeline", "operations", "count",

@@ -152,7 +152,7 @@ FIRES: dict[str, dict[str, Story]] = {
     "ProcessSilentCritical": {"the only process is killed": Story(DEAD, at(21.5))},
     "BotHandlesNothingWarning": {"150 came yesterday": Story(NO_MESSAGES, at(1510), 60)},
     "BotHandlesNothingCritical": {"150 came yesterday": Story(NO_MESSAGES, at(1510), 60)},
-    "CollectorSilentCritical": {"the Collector is killed": Story(COLLECTOR_GONE, at(11))},
+    "CollectorSilentCritical": {"the Collector is killed": Story(COLLECTOR_GONE, at(10.5))},
     "DataLostWarning": {"the first refusal ever is for good": Story(lost("_x20 20000x60"), at(10))},
     "DataLostCritical": {"20,000 items are refused for good": Story(lost("_x20 20000x60"), at(10))},
     "DataRefusedWarning": {"applications are turned away": Story(REFUSED, at(10.5))},

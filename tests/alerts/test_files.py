@@ -178,7 +178,7 @@ def routes(policy: dict[str, Any]) -> list[list[str]]:
 def test_grafana_sends_one_notification_an_area_and_one_for_all_that_a_broken_source_breaks() -> None:
     (policy,) = alert_routes.grafana_policies()["policies"]
     area = ["deployment_environment_name", "area"]
-    assert routes(policy) == [area, ["alertname"], ["alertname", "datasource_uid"], area]
+    assert routes(policy) == [area, ["alertname"], ["alertname", "datasource_uid"], area, area]
     assert alert_routes.alertmanager()["route"]["group_by"] == area
 
 
