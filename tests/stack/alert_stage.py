@@ -90,8 +90,8 @@ class Stage:
 
     def agent(self, environment: str, services: dict[str, str], *, bot: bool = False) -> Agent:
         """Start the API, and the bot if asked, of an environment of this name."""
-        url = fresh_database(embedded_url(), f"alerts_{environment}")
         port = free_ports(["API_PORT"])["API_PORT"]
+        url = fresh_database(embedded_url(), f"alerts_{environment}_{port}")
         common = {
             **services,
             "API_PORT": port,
@@ -104,7 +104,7 @@ class Stage:
         for name in ("api", "bot") if bot else ("api",):
             own = {"OTEL_SERVICE_NAME": f"health-agent-{name}"}
             agent.processes[name] = self._run(name, common | own)
-            until(lambda: answers(f"{agent.url}/health"), 60)
+            until(lambda: answers(f"{agent.url}/health"), 300)
         return agent
 
     def _run(self, part: str, environ: dict[str, str], stdout: int | None = None) -> subprocess.Popen[str]:

@@ -10,13 +10,15 @@ from grafana.source.alerts import seconds
 
 _IN_BRACKETS = re.compile(r"(?<=[\[:])(\d+[smhd])(?=[\]:])|(?<=offset )(\d+[smhd])\b")
 _WAITS = ("group_wait", "group_interval", "repeat_interval")
+_COLLECTORS_WINDOW = 12
+"""Seconds that hold two of the Collector's own reports, which come every five at any pace."""
 _SECONDS_IN_NUMBERS = {"ProcessSilent": {"> 75": 75, ">= 300": 300, "> 600": 600}}
 """Comparisons with an age, by alert."""
 
 
-def divided(duration: str, pace: float) -> str:
-    """Divide `5m` and the like."""
-    return f"{round(seconds(duration) * 1000 / pace)}ms"
+def divided(duration: str, pace: float, least: float = 0) -> str:
+    """Divide `5m` and the like, down to `least` seconds."""
+    return f"{round(max(seconds(duration) / pace, least) * 1000)}ms"
 
 
 def rules(pace: float) -> dict[str, Any]:
@@ -32,7 +34,8 @@ def rules(pace: float) -> dict[str, Any]:
 
 
 def _expr(rule: dict[str, Any], pace: float) -> str:
-    expr = _IN_BRACKETS.sub(lambda match: divided(match[0], pace), rule["expr"])
+    least = _COLLECTORS_WINDOW if "otelcol_" in rule["expr"] else 0
+    expr = _IN_BRACKETS.sub(lambda match: divided(match[0], pace, least), rule["expr"])
     ages = _SECONDS_IN_NUMBERS.get(rule["labels"]["alert"], {})
     assert not ages or any(text in expr for text in ages), f"{rule['alert']} compares with other ages now"
     for text, age in ages.items():

@@ -32,10 +32,12 @@ def missed(real: Stage, part: str) -> Course:
 
 
 def test_each_part_that_stops_is_noticed(real: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    agent = real.agent("alone", real.services(0.02), bot=True)
+    services = real.services(0.02)
+    agent = real.agent("killed", services, bot=True)
+    real.agent("alive", services)
     # A service that has reported for five minutes is expected to go on.
     reported = f"process_cpu_time_seconds_total offset {real.seconds(310):.0f}s"
-    until(lambda: real.value(f"count(count by (service_name) ({reported}))") == 2, real.seconds(400) + 60)
+    until(lambda: real.value(f"count(count by (instance) ({reported}))") == 3, real.seconds(400) + 180)
     killed = [
         Course(name, {"alertname": "ProcessSilentCritical", "service_name": f"health-agent-{name}"})
         for name in agent.processes
@@ -50,6 +52,10 @@ def test_each_part_that_stops_is_noticed(real: Stage, capsys: pytest.CaptureFixt
     real.part("stop", "collector")
     collector = Course("collector", {"alertname": "CollectorSilentCritical"})
     wait_for(real, [collector], FIRED, real.seconds(600) + 30)
+    time.sleep(real.seconds(60))
+    assert not real.hook.alerts(deployment_environment_name="alive"), (
+        "the Collector's death is told, not what it cuts off"
+    )
     real.part("start", "collector")
     rows = [*killed, jaeger, collector, missed(real, "prometheus"), missed(real, "alertmanager")]
     with capsys.disabled():
