@@ -1,0 +1,117 @@
+"""A Prometheus database of what the world reports, with the recording rules' series."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
+
+import yaml
+
+from bench.backtest.meter import known_series
+from bench.backtest.traffic import TICK
+from bench.prometheus import Prometheus
+from grafana.source.alert_catalog import RULES
+from grafana.source.rules import OBJECTIVES, recording_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import TextIO
+
+    from bench.backtest.conditions import Conditions
+    from bench.backtest.world import World
+
+__all__ = ["Database", "read_series"]
+
+BLOCK_HOURS = 54
+"""A length of block that promtool makes; a file that holds just one block is read once."""
+BLOCK = BLOCK_HOURS * 3600
+
+
+@cache
+def read_series(*more: str) -> frozenset[str]:
+    """Name the series that alerts, the objectives' recording rules and `more` queries read; only they are written."""
+    words = set(re.findall(r"[a-z_0-9]+", " ".join([rule.expr for rule in RULES] + [*OBJECTIVES.values(), *more])))
+    return frozenset(words & known_series())
+
+
+@dataclass
+class Database:
+    """Written once: `write`, then `record`; `catch_up` adds what arrived too late to be evaluated at its time.
+
+    `blocked` are the times at which samples did not arrive, `skipped` those at which nothing was evaluated.
+    """
+
+    folder: Path
+    binaries: Mapping[str, Path]
+    blocked: list[int] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
+
+    @property
+    def data(self) -> Path:
+        """Where Prometheus finds it."""
+        return self.folder / "data"
+
+    def write(self, world: World, start: int, end: int) -> None:
+        """Let the world live from start to end, and write what it reports."""
+        self.data.mkdir(parents=True)
+        for begin in range(start - start % BLOCK, end, BLOCK):
+            first, last = max(begin, start), min(begin + BLOCK, end)
+            self._write_file(world, first, last)
+        missing = read_series() - world.names
+        if missing:
+            raise LookupError(f"Rules read {', '.join(sorted(missing))}, which the backtest's world does not report; "
+                              "let service.py or pipeline.py do so.")  # fmt: skip
+
+    def _write_file(self, world: World, start: int, end: int) -> None:
+        text, late = self.folder / "samples.txt", self.folder / "late.txt"
+        with text.open("w", encoding="utf-8") as now, late.open("w", encoding="utf-8") as afterwards:
+            for at, (conditions, lines) in zip(range(start, end, TICK), world.live(start, end), strict=True):
+                self._note(conditions, at)
+                (now if conditions.written else afterwards).writelines(lines)
+            _finish(now, afterwards)
+        self._blocks(text, self.data)
+        self._blocks(late, self.folder / "late")
+
+    def _note(self, conditions: Conditions, at: int) -> None:
+        if not conditions.written:
+            self.blocked.append(at)
+        if not conditions.evaluated:
+            self.skipped.append(at)
+
+    def _blocks(self, text: Path, folder: Path) -> None:
+        command: list[str | Path] = [self.binaries["promtool"], "tsdb", "create-blocks-from"]
+        command += [f"--max-block-duration={BLOCK_HOURS}h", "openmetrics", text, folder]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)  # noqa: S603
+        text.unlink()
+
+    def record(self, start: int, end: int) -> None:
+        """Evaluate the objectives' recording rules, as they were when the samples arrived."""
+        (group,) = (group for group in recording_rules()["groups"] if group["name"] == "objectives")
+        rules = self.folder / "recording.yml"
+        rules.write_text(yaml.safe_dump({"groups": [group]}), encoding="utf-8")
+        with Prometheus(self.data, self.binaries) as prometheus:
+            command: list[str | Path] = [self.binaries["promtool"], "tsdb", "create-blocks-from", "rules"]
+            command += [f"--start={start}", f"--end={end}", f"--url={prometheus.address}"]
+            command += [f"--output-dir={self.folder / 'recorded'}", rules]
+            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)  # noqa: S603
+        self._add(self.folder / "recorded")
+
+    def catch_up(self) -> None:
+        """Add what arrived late; Prometheus must not run meanwhile."""
+        self._add(self.folder / "late")
+
+    def _add(self, folder: Path) -> None:
+        for block in folder.glob("*") if folder.is_dir() else ():
+            if (block / "meta.json").is_file():
+                block.rename(self.data / block.name)
+
+
+def _finish(*files: TextIO) -> None:
+    for file in files:
+        file.write("# EOF\n")
+
+

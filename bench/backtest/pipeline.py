@@ -1,0 +1,70 @@
+"""The Collector's own metrics: what waits, goes out, and is lost. Here it reports every 15 seconds, really every 5."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.backtest.meter import Meter
+from bench.backtest.traffic import TICK
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from bench.backtest.conditions import Conditions
+
+__all__ = ["Pipeline"]
+
+CAPACITY = 268_435_456
+"""Bytes; the `queue_size` of collector/config.yaml."""
+BYTES_OF_A_SPAN = 600
+POINTS_OF_A_REPORT = 700
+JAEGER, LOOP = "otlp_http/jaeger", "otlp_http/loop"
+PERMANENT = "true"
+
+
+class Pipeline:
+    """One Collector, from its start to its end."""
+
+    def __init__(self, generation: int, read: frozenset[str], random: Random) -> None:
+        """Begin with empty queues."""
+        self.meter = Meter({"job": "otelcol", "instance": f"collector-{generation}"}, read)
+        self.phase = random.uniform(1, TICK - 1)
+        self._random = random
+        number = self.meter.of_collector
+        self._cpu = number("otelcol_process_cpu_seconds_total")
+        self._cpu.value = 0.2
+        self._waiting, self._sent = {}, {}
+        for exporter, kind, what in ((JAEGER, "traces", "spans"), (LOOP, "metrics", "metric_points")):
+            self._waiting[exporter] = number("otelcol_exporter_queue_size", exporter=exporter, data_type=kind)
+            number("otelcol_exporter_queue_capacity", exporter=exporter).value = CAPACITY
+            self._sent[exporter] = number(f"otelcol_exporter_sent_{what}_total", exporter=exporter)
+        failed = {"exporter": LOOP, "error_permanent": PERMANENT}
+        self._failed = number("otelcol_exporter_send_failed_metric_points_total", known=False, **failed)
+        self._spans_failed = number(
+            "otelcol_exporter_send_failed_spans_total", known=False, exporter=JAEGER, error_permanent=PERMANENT
+        )
+        self._unqueued = [
+            number(f"otelcol_exporter_enqueue_failed_{what}_total", exporter=exporter)
+            for exporter, what in ((JAEGER, "spans"), (LOOP, "metric_points"))
+        ]
+        self._refused = [
+            number(f"otelcol_receiver_refused_{what}_total", receiver="otlp/apps") for what in ("spans", "metric_points")
+        ]
+
+    @property
+    def waits(self) -> bool:
+        """Whether spans wait for a store."""
+        return self._waiting[JAEGER].value > 0
+
+    def pass_on(self, spans: int, reports: int, conditions: Conditions) -> None:
+        """Take what a tick brings, and send it on where the store is there."""
+        self._cpu.value = round(self._cpu.value + 0.1 + self._random.random() / 20, 4)
+        self._sent[LOOP].value += reports * POINTS_OF_A_REPORT
+        waiting = self._waiting[JAEGER]
+        if conditions.jaeger:
+            sent, waiting.value = spans + round(waiting.value / BYTES_OF_A_SPAN), round(CAPACITY * conditions.queue)
+            self._sent[JAEGER].value += sent
+        else:
+            waiting.value += spans * BYTES_OF_A_SPAN
+        self._failed.value += round(conditions.lost * TICK)
+        self._refused[0].value += round(conditions.refused * TICK)
