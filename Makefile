@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install up down status logs clean build demo doctor alert-test dashboards panels test test-unit check catalog snapshot format lock
+.PHONY: help install up down status logs clean build demo doctor alert-test dashboards panels backtest test test-unit check catalog snapshot format lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ dashboards: install  ## write dashboards, recording rules and alerts from grafan
 
 panels: install  ## ask the running stack each query of each dashboard
 	@$(PY) -m stack exec $(PY) -m grafana.source check
+
+backtest: install  ## replay the alerts over eight simulated weeks at three levels of traffic; writes docs/backtest.md
+	@nice $(PY) -m bench.backtest --write
 
 test: install  ## everything: unit, integration, the whole pipeline
 	@$(PY) -m pytest

@@ -17,6 +17,8 @@ __all__ = ["Prometheus"]
 
 MOST_SAMPLES = 500_000_000
 """A query may hold; ten times Prometheus's default, for queries over weeks."""
+LONGEST_SECONDS = 900
+"""A query may take, on a machine that has more to do."""
 
 
 class Prometheus:
@@ -32,9 +34,9 @@ class Prometheus:
         self._command: list[str | Path] = [
             binaries["prometheus"], f"--config.file={self._configuration}", f"--storage.tsdb.path={data}",
             "--storage.tsdb.retention.time=90d", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error",
-            f"--query.max-samples={MOST_SAMPLES}",
+            f"--query.max-samples={MOST_SAMPLES}", f"--query.timeout={LONGEST_SECONDS}s",
         ]  # fmt: skip
-        self._http = httpx.Client(base_url=f"{self.address}/api/v1", timeout=300, trust_env=False)
+        self._http = httpx.Client(base_url=f"{self.address}/api/v1", timeout=LONGEST_SECONDS, trust_env=False)
 
     def __enter__(self) -> Prometheus:  # noqa: PYI034 - nobody derives from it
         """Start, and wait until it answers."""
@@ -56,7 +58,7 @@ class Prometheus:
         self._process.wait(30)
 
     def ask(self, path: str, query: str, **when: float) -> list[dict[str, Any]]:
-        """Return the series that `/query` or `/query_range` answers; raises `ValueError` with Prometheus's own words."""
+        """Return the series that `/query` or `/query_range` answers; raises `ValueError` with Prometheus's words."""
         answer = self._http.post(path, data={"query": query, **when})
         if answer.is_error:
             raise ValueError(f"Prometheus refuses {query}: {answer.text}")

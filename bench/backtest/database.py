@@ -32,9 +32,9 @@ BLOCK = BLOCK_HOURS * 3600
 
 
 @cache
-def read_series(*more: str) -> frozenset[str]:
-    """Name the series that alerts, the objectives' recording rules and `more` queries read; only they are written."""
-    words = set(re.findall(r"[a-z_0-9]+", " ".join([rule.expr for rule in RULES] + [*OBJECTIVES.values(), *more])))
+def read_series() -> frozenset[str]:
+    """Name the series that the alerts and the objectives' recording rules read; only they are written."""
+    words = set(re.findall(r"[a-z_0-9]+", " ".join([*(rule.expr for rule in RULES), *OBJECTIVES.values()])))
     return frozenset(words & known_series())
 
 
@@ -113,5 +113,3 @@ class Database:
 def _finish(*files: TextIO) -> None:
     for file in files:
         file.write("# EOF\n")
-
-

@@ -42,6 +42,13 @@ def _storm(conditions: Conditions, passed: float) -> None:
     conditions.evaluated = int(passed * 40) % 3 == 0
 
 
+def _more(conditions: Conditions, passed: float) -> None:
+    """Run one process more. One that is taken away and not replaced is missed, and told: that is no harmless thing."""
+    conditions.more_processes = 1
+    if passed >= 1 - 0.5 / 1440:
+        conditions.down |= ALL
+
+
 def _change(**values: float | bool) -> Callable[[Conditions, float], None]:
     def change(conditions: Conditions, _: float) -> None:
         for name, value in values.items():
@@ -60,11 +67,11 @@ HARMLESS = (
     Kind("clock 30 s ahead", 360, _change(skew=30.0)),
     Kind("remote write blocked for 45 s", 3 * TICKS, _change(written=False)),
     Kind("Prometheus away for 15 minutes", 16, _catching_up),
-    Kind("new instance for a day", 1440, _change(more_processes=1)),
+    Kind("new instance until the next deployment", 1440, _more),
     Kind("single failing request", TICKS, _change(api_failing=0.3)),
     Kind("single failing message", TICKS, _change(bot_failing=0.5)),
     Kind("dashboard refresh storm", 20, _storm),
-    Kind("crowd", 30, _change(requests_factor=6.0, messages_factor=4.0, requests_slower=2.0)),
+    Kind("crowd", 30, _change(requests_factor=6.0, messages_factor=2.0, requests_slower=2.0)),
     Kind("quiet hour", 20, _change(requests_factor=0.05)),
     Kind("busy database", 30, _change(queries_slower=2.0, requests_slower=2.0)),
     Kind("provider fails for a minute", 1, _change(provider_failing=1.0, answers_slower=3.0)),

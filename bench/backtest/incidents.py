@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["INCIDENTS"]
 
 HOUR = 60
+FULL = 0.8
+"""Of the queue, from which on it is critical."""
 CLIMB = 0.4
 """The share of a creeping incident's time in which it grows."""
 
@@ -56,7 +58,6 @@ def _both(*alerts: str) -> tuple[str, ...]:
 FAST, SLOW, CREEPING = "Critical1h", "Critical6h", "Warning3d"
 API_FAILS = ("ApiErrorRate", "ApiBudgetBurns")
 BOT_FAILS = ("BotErrorRate", "BotBudgetBurns")
-ALL_SILENT = ("ProcessSilent", "CollectorSilent", "BotHandlesNothing")
 
 INCIDENTS = (
     Kind(
@@ -106,12 +107,13 @@ INCIDENTS = (
     Kind("one of two API processes dead", 0.5 * HOUR, _down(("api", 1)), must=("ProcessSilentWarning",), needs=2),
     Kind("all processes dead", 0.5 * HOUR, _down(("bot", 0), ("api", 0), ("api", 1), ("api", 2)),
          must=("ProcessSilentCritical",), may=("BotHandlesNothing",)),
-    Kind("Collector dead", 0.5 * HOUR, _set(collector=False), must=("CollectorSilentCritical",), may=ALL_SILENT),
+    Kind("Collector dead", 0.5 * HOUR, _set(collector=False), must=("CollectorSilentCritical",),
+         may=("BotHandlesNothing",)),
     Kind("remote write blocked, then catching up", 0.5 * HOUR, _set(written=False),
-         must=("CollectorSilentCritical",), may=ALL_SILENT),
+         must=("CollectorSilentCritical",), may=("BotHandlesNothing",)),
     Kind("Jaeger away", 1.5 * HOUR, _set(jaeger=False), must=_both("ExporterStuck"), may=("QueueFills",),
          begins=lambda conditions: conditions.spans_wait),
-    Kind("queue fills", 3 * HOUR, _fill, must=_both("QueueFills"), begins=lambda conditions: conditions.queue > 0.8),
+    Kind("queue fills", 3 * HOUR, _fill, must=_both("QueueFills"), begins=lambda conditions: conditions.queue > FULL),
     Kind("data lost", 0.5 * HOUR, _set(lost=40.0), must=_both("DataLost")),
     Kind("data refused", 0.5 * HOUR, _set(refused=80.0), must=_both("DataRefused")),
 )  # fmt: skip

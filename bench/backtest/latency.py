@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 
 __all__ = ["ANSWER", "LAG", "QUERY", "REQUEST", "Latency"]
 
@@ -33,7 +34,7 @@ class Latency:
     def shares(self, bounds: tuple[float, ...]) -> tuple[float, ...]:
         """Return the share in each bucket, that above the last bound included."""
         over = [1.0, *(self.above(bound) for bound in bounds), 0.0]
-        return tuple(before - after for before, after in zip(over, over[1:], strict=False))
+        return tuple(before - after for before, after in pairwise(over))
 
 
 def _above(limit: float, median: float, spread: float) -> float:

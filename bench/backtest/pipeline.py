@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from bench.backtest.conditions import Conditions
+    from bench.backtest.meter import Number
 
 __all__ = ["Pipeline"]
 
@@ -19,7 +20,7 @@ CAPACITY = 268_435_456
 BYTES_OF_A_SPAN = 600
 POINTS_OF_A_REPORT = 700
 JAEGER, LOOP = "otlp_http/jaeger", "otlp_http/loop"
-PERMANENT = "true"
+EXPORTERS = ((JAEGER, "traces", "spans"), (LOOP, "metrics", "metric_points"))
 
 
 class Pipeline:
@@ -33,23 +34,22 @@ class Pipeline:
         number = self.meter.of_collector
         self._cpu = number("otelcol_process_cpu_seconds_total")
         self._cpu.value = 0.2
-        self._waiting, self._sent = {}, {}
-        for exporter, kind, what in ((JAEGER, "traces", "spans"), (LOOP, "metrics", "metric_points")):
-            self._waiting[exporter] = number("otelcol_exporter_queue_size", exporter=exporter, data_type=kind)
-            number("otelcol_exporter_queue_capacity", exporter=exporter).value = CAPACITY
-            self._sent[exporter] = number(f"otelcol_exporter_sent_{what}_total", exporter=exporter)
-        failed = {"exporter": LOOP, "error_permanent": PERMANENT}
-        self._failed = number("otelcol_exporter_send_failed_metric_points_total", known=False, **failed)
-        self._spans_failed = number(
-            "otelcol_exporter_send_failed_spans_total", known=False, exporter=JAEGER, error_permanent=PERMANENT
-        )
-        self._unqueued = [
-            number(f"otelcol_exporter_enqueue_failed_{what}_total", exporter=exporter)
-            for exporter, what in ((JAEGER, "spans"), (LOOP, "metric_points"))
-        ]
-        self._refused = [
-            number(f"otelcol_receiver_refused_{what}_total", receiver="otlp/apps") for what in ("spans", "metric_points")
-        ]
+        self._waiting: dict[str, Number] = {}
+        self._sent: dict[str, Number] = {}
+        self._failed: dict[str, Number] = {}
+        self._refused: dict[str, Number] = {}
+        for exporter, kind, items in EXPORTERS:
+            size, capacity = (
+                number(f"otelcol_exporter_queue_{what}", exporter=exporter, data_type=kind)
+                for what in ("size", "capacity")
+            )
+            self._waiting[exporter], capacity.value = size, CAPACITY
+            self._sent[exporter] = number(f"otelcol_exporter_sent_{items}_total", exporter=exporter)
+            number(f"otelcol_exporter_enqueue_failed_{items}_total", exporter=exporter)
+            self._failed[exporter] = number(
+                f"otelcol_exporter_send_failed_{items}_total", known=False, exporter=exporter, error_permanent="true"
+            )
+            self._refused[exporter] = number(f"otelcol_receiver_refused_{items}_total", receiver="otlp/apps")
 
     @property
     def waits(self) -> bool:
@@ -66,5 +66,5 @@ class Pipeline:
             self._sent[JAEGER].value += sent
         else:
             waiting.value += spans * BYTES_OF_A_SPAN
-        self._failed.value += round(conditions.lost * TICK)
-        self._refused[0].value += round(conditions.refused * TICK)
+        self._failed[LOOP].value += round(conditions.lost * TICK)
+        self._refused[JAEGER].value += round(conditions.refused * TICK)

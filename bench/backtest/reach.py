@@ -30,6 +30,6 @@ def time_of(rule: Rule) -> int:
 
 
 def forgets(rule: Rule) -> int:
-    """Return in how many seconds an incident that is over is out of the rule's shortest window, `for` and one minute more."""
+    """Return the seconds in which an incident that is over leaves the rule's shortest window, and a `for` more."""
     shortest = seconds(rule.level.windows[-1]) + _RECORDED if rule.level.windows else looks_back(rule)
     return shortest + seconds(rule.level.hold) + 60

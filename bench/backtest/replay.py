@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from bench.backtest.traffic import TICK
 from bench.prometheus import Prometheus
 from grafana.source.alerts import Rule, seconds
 
@@ -36,8 +37,8 @@ class Firing:
 
 def replay(database: Database, rules: Sequence[Rule], start: int, end: int) -> list[Firing]:
     """Evaluate the rules: while samples are on their way on what is there, else on all."""
-    evaluations = [at for at in range(start, end, INTERVAL) if not _within(at, set(database.skipped))]
-    late = set(database.blocked)
+    skipped, late = set(database.skipped), set(database.blocked)
+    evaluations = [at for at in range(start, end, INTERVAL) if not _within(at, skipped)]
     found: Asked = {rule.name: {} for rule in rules}
     with Prometheus(database.data, database.binaries) as prometheus:
         _ask(prometheus, rules, [at for at in evaluations if _within(at, late)], found)
@@ -68,7 +69,7 @@ def held(true: set[int], evaluations: Sequence[int], hold: int) -> Iterator[tupl
 
 
 def _within(at: int, ticks: set[int]) -> bool:
-    return at - at % 15 in ticks
+    return at - at % TICK in ticks
 
 
 def _ask(prometheus: Prometheus, rules: Iterable[Rule], evaluations: Sequence[int], found: Asked) -> None:

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 
 from bench.backtest.database import Database, read_series
 from bench.backtest.replay import replay
-from bench.backtest.score import Score, score
+from bench.backtest.schedule import BEGIN, WEEK, happenings
+from bench.backtest.score import score
 from bench.backtest.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bench.backtest.happenings import Happening
+    from bench.backtest.schedule import Plan
+    from bench.backtest.score import Score
     from bench.backtest.traffic import Level
     from grafana.source.alerts import Rule
 
-__all__ = ["Story", "run"]
+__all__ = ["Story", "prepare", "run"]
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,23 @@ class Story:
     start: int
     end: int
 
+    @classmethod
+    def of(cls, level: Level, plan: Plan) -> Story:
+        """Return the story of a whole plan."""
+        return cls(level, plan.seed, happenings(level, plan), BEGIN, BEGIN + plan.weeks * WEEK)
+
 
 def run(story: Story, rules: Sequence[Rule], binaries: Mapping[str, Path]) -> list[Score]:
-    """Live through it, replay the rules, and score them."""
+    """Replay the rules over a story, and score them."""
     with tempfile.TemporaryDirectory(prefix="backtest-") as folder:
-        database = Database(Path(folder), binaries)
-        world = World(story.level, story.seed, story.happenings, read_series(*(rule.expr for rule in rules)))
-        database.write(world, story.start, story.end)
-        database.record(story.start, story.end)
+        database = prepare(story, Path(folder), binaries)
         fired = replay(database, rules, story.start, story.end)
     return score(story.level, rules, story.happenings, fired)
+
+
+def prepare(story: Story, folder: Path, binaries: Mapping[str, Path]) -> Database:
+    """Live through it, and write the database of what was reported and recorded."""
+    database = Database(folder, binaries)
+    database.write(World(story.level, story.seed, story.happenings, read_series()), story.start, story.end)
+    database.record(story.start, story.end)
+    return database

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,12 @@ if TYPE_CHECKING:
     from bench.backtest.happenings import Kind
     from bench.backtest.traffic import Level
 
-__all__ = ["BEGIN", "DAY", "HARMLESS_WEEKS", "WEEK", "WEEKS", "happenings", "in_harmless_week"]
+__all__ = ["BEGIN", "HARMLESS_WEEKS", "WEEK", "Plan", "happenings", "in_harmless_week"]
 
 DAY, HOUR = 86_400, 3600
 WEEK = 7 * DAY
 BEGIN = 1_767_571_200
 """Monday, 5 January 2026, 00:00 UTC."""
-WEEKS = 8
 HARMLESS_WEEKS = (3, 7)
 TIMES_A_WEEK = 3
 """Each harmless thing, in a harmless week."""
@@ -32,12 +32,20 @@ DEPLOYED = ((1, 10), (3, 15))
 """Weekday and hour."""
 
 
-def happenings(level: Level, seed: int, weeks: int = WEEKS) -> list[Happening]:
-    """Return all that happens in so many weeks, in order."""
-    random = Random(f"schedule {level.name} {seed}")  # noqa: S311 - figures, not secrets
-    incidents = list(_incidents(level, random, BEGIN + weeks * WEEK))
-    harmless = [thing for week in HARMLESS_WEEKS if week < weeks for thing in _harmless(week, random)]
-    deployments = list(_deployments(weeks, random, incidents))
+@dataclass(frozen=True)
+class Plan:
+    """How long a backtest is, and the seed of all that is drawn."""
+
+    seed: int = 1
+    weeks: int = 8
+
+
+def happenings(level: Level, plan: Plan) -> list[Happening]:
+    """Return all that happens at a level of traffic, in order."""
+    random = Random(f"schedule {level.name} {plan.seed}")
+    incidents = list(_incidents(level, random, BEGIN + plan.weeks * WEEK))
+    harmless = [thing for week in HARMLESS_WEEKS if week < plan.weeks for thing in _harmless(week, random)]
+    deployments = list(_deployments(plan.weeks, random, incidents))
     return sorted([*incidents, *harmless, *deployments], key=lambda happening: happening.start)
 
 
@@ -49,7 +57,7 @@ def in_harmless_week(at: float) -> bool:
 def _incidents(level: Level, random: Random, end: float) -> Iterator[Happening]:
     """Give every kind by day, then again at any hour, for as long as there are weeks."""
     kinds = [kind for kind in INCIDENTS if kind.needs <= level.api_processes]
-    free, by_day = BEGIN + DAY + CALM * HOUR, True
+    free, by_day = float(BEGIN + DAY + CALM * HOUR), True
     while True:
         for kind in random.sample(kinds, len(kinds)):
             start = _aligned(_next(free + kind.calm_before * HOUR, kind, random, by_day=by_day))

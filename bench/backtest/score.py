@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bench.backtest.traffic import Level
     from grafana.source.alerts import Rule
 
-__all__ = ["IN_TIME", "Found", "Score", "score"]
+__all__ = ["IN_TIME", "Found", "Score", "precision", "recall", "score"]
 
 IN_TIME = 2
 """An incident is found in time within so many times what a rule takes by its own words."""
@@ -40,14 +40,20 @@ class Score:
     rule: Rule
     level: Level
     found: list[Found] = field(default_factory=list)
+    chances: list[Found] = field(default_factory=list)
+    """Incidents of its kind that are smaller than it promises to find."""
     right: list[Firing] = field(default_factory=list)
     wrong: list[Firing] = field(default_factory=list)
 
     @property
     def missed(self) -> list[Happening]:
         """The incidents that it promised to find and did not find in time."""
-        limit = IN_TIME * time_of(self.rule)
-        return [found.incident for found in self.found if found.after is None or found.after > limit]
+        return [found.incident for found in self.found if found.after is None or found.after > self.limit]
+
+    @property
+    def limit(self) -> float:
+        """Seconds within which it has to find an incident."""
+        return IN_TIME * time_of(self.rule)
 
     @property
     def false_pages(self) -> list[Firing]:
@@ -68,9 +74,23 @@ def _of_rule(rule: Rule, level: Level, incidents: Iterable[Happening], fired: It
     allowed = [incident for incident in incidents if _may(rule, incident)]
     for firing in fired:
         (result.right if any(_explains(rule, cause, firing) for cause in allowed) else result.wrong).append(firing)
-    expected = [incident for incident in allowed if rule.name in incident.kind.must]
-    result.found = [_found(rule, incident, result.right) for incident in expected if promised(rule, incident, level)]
+    for incident in allowed:
+        if rule.name in incident.kind.must:
+            of_its_kind = result.found if promised(rule, incident, level) else result.chances
+            of_its_kind.append(_found(rule, incident, result.right))
     return result
+
+
+def precision(scores: Iterable[Score]) -> float:
+    """Return the share of firings that were right; 1 where nothing fired."""
+    right, wrong = (sum(map(len, lists)) for lists in zip(*((s.right, s.wrong) for s in scores), strict=True))
+    return right / (right + wrong) if right + wrong else 1.0
+
+
+def recall(scores: Iterable[Score]) -> float:
+    """Return the share of promised incidents that were found in time; 1 where none was promised."""
+    found, missed = (sum(map(len, lists)) for lists in zip(*((s.found, s.missed) for s in scores), strict=True))
+    return 1 - missed / found if found else 1.0
 
 
 def _may(rule: Rule, incident: Happening) -> bool:

@@ -17,14 +17,11 @@ from bench.backtest.traffic import (
 from telemetry import catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from random import Random
 
     from bench.backtest.conditions import Conditions, Slot
 
-    Draw = Callable[[], float]
-
-__all__ = ["ANSWER_SECONDS_STUCK", "POOL_TIMEOUT", "SLOW_QUERY", "Api", "Bot", "Process", "Script"]
+__all__ = ["POOL_TIMEOUT", "Api", "Bot", "Process", "begin"]
 
 POOL_SIZE = 10
 POOL_TIMEOUT = 30
@@ -37,7 +34,7 @@ _ENDPOINT = {"method": "GET", "endpoint": "/api/foods"}
 
 
 class Process:
-    """What every process has: processor time, the loop's lag, a pool of connections."""
+    """What every process has: processor time and the loop's lag."""
 
     def __init__(self, instance: str, read: frozenset[str], random: Random) -> None:
         """Begin at zero; `random` is shared by the whole service."""
@@ -75,9 +72,7 @@ class _WithDatabase(Process):
         number = self.meter.number
         self._queries = self.meter.histogram(catalog.DB_QUERY_DURATION, query_type="select")
         self._slow = number(catalog.DB_SLOW_QUERIES, query_type="select")
-        self._in_use, self._available = (
-            number(catalog.DB_POOL_SIZE, state=state) for state in ("in_use", "available")
-        )
+        self._in_use, self._available = (number(catalog.DB_POOL_SIZE, state=state) for state in ("in_use", "available"))
         self._waiting = number(catalog.DB_POOL_REQUESTS_WAITING)
         number(catalog.DB_POOL_MAX).value = POOL_SIZE
 

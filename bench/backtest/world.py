@@ -33,7 +33,7 @@ class World:
     def __init__(self, level: Level, seed: int, happenings: Sequence[Happening], read: frozenset[str]) -> None:
         """Begin with no process; `read` are the names of the series to write."""
         self._level, self._happenings, self._read = level, happenings, read
-        self._random = Random(f"{level.name} {seed}")  # noqa: S311 - figures, not secrets
+        self._random = Random(f"{level.name} {seed}")
         self._sessions = Sessions(self._random)
         self._processes: dict[Slot, Process] = {}
         self._pipeline: Pipeline | None = None
