@@ -19,6 +19,11 @@ class Conditions:
     not_found: float = 0.0
     api_failing: float = 0.001
     bot_failing: float = 0.003
+    request_fails: bool = False
+    """One more than usual does."""
+    message_fails: bool = False
+    bot_stuck: bool = False
+    """It lives, and gets no message."""
     provider_failing: float = 0.005
     requests_slower: float = 1.0
     answers_slower: float = 1.0
@@ -37,6 +42,7 @@ class Conditions:
     down: set[Slot] = field(default_factory=set)
     more_processes: int = 0
     keeps_name: bool = False
+    """Whether what starts again has the `service.instance.id` of before."""
     skew: float = 0.0
     """Seconds that the first API process's clock is ahead."""
     script: bool = False

@@ -15,6 +15,7 @@ __all__ = ["DEPLOYMENT", "HARMLESS"]
 
 TICKS = 0.25
 """Minutes."""
+HALF = 0.5
 ALL = {("bot", 0), ("api", 0), ("api", 1), ("api", 2)}
 
 
@@ -22,10 +23,19 @@ def _deploy(conditions: Conditions, _: float) -> None:
     conditions.down |= ALL
 
 
-def _reset(conditions: Conditions, _: float) -> None:
+def _reset(conditions: Conditions, passed: float) -> None:
     """Start everything again under the names it had: its counters fall to 0 in place."""
-    conditions.down |= ALL
+    conditions.down |= ALL if passed < HALF else set()
     conditions.keeps_name = True
+
+
+def _skewed(seconds: float) -> Callable[[Conditions, float], None]:
+    """Let a clock drift away, stay there, and drift back."""
+
+    def change(conditions: Conditions, passed: float) -> None:
+        conditions.skew = seconds * min(1, 4 * passed, 4 * (1 - passed))
+
+    return change
 
 
 def _crash(conditions: Conditions, _: float) -> None:
@@ -60,16 +70,16 @@ def _change(**values: float | bool) -> Callable[[Conditions, float], None]:
 DEPLOYMENT = Kind("deployment", 2 * TICKS, _deploy)
 HARMLESS = (
     Kind("slow start", 4 * TICKS, _deploy),
-    Kind("counter reset", 2 * TICKS, _reset),
+    Kind("counter reset", 4 * TICKS, _reset),
     Kind("single crash", 3 * TICKS, _crash),
     Kind("crawler", 20, _change(not_found=20.0)),
-    Kind("clock 30 s behind", 360, _change(skew=-30.0)),
-    Kind("clock 30 s ahead", 360, _change(skew=30.0)),
+    Kind("clock 30 s behind", 360, _skewed(-30.0)),
+    Kind("clock 30 s ahead", 360, _skewed(30.0)),
     Kind("remote write blocked for 45 s", 3 * TICKS, _change(written=False)),
     Kind("Prometheus away for 15 minutes", 16, _catching_up),
     Kind("new instance until the next deployment", 1440, _more),
-    Kind("single failing request", TICKS, _change(api_failing=0.3)),
-    Kind("single failing message", TICKS, _change(bot_failing=0.5)),
+    Kind("single failing request", TICKS, _change(request_fails=True)),
+    Kind("single failing message", TICKS, _change(message_fails=True)),
     Kind("dashboard refresh storm", 20, _storm),
     Kind("crowd", 30, _change(requests_factor=6.0, messages_factor=2.0, requests_slower=2.0)),
     Kind("quiet hour", 20, _change(requests_factor=0.05)),

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["INCIDENTS"]
 
 HOUR = 60
-FULL = 0.8
-"""Of the queue, from which on it is critical."""
 CLIMB = 0.4
 """The share of a creeping incident's time in which it grows."""
 
@@ -41,8 +39,15 @@ def _leak(conditions: Conditions, passed: float) -> None:
     conditions.leaked = min(1.0, passed / CLIMB)
 
 
-def _fill(conditions: Conditions, passed: float) -> None:
-    conditions.queue = min(0.95, passed)
+def _fill(share: float) -> Change:
+    def change(conditions: Conditions, passed: float) -> None:
+        conditions.queue = min(share, passed)
+
+    return change
+
+
+def _fuller_than(share: float) -> Callable[[Conditions], bool]:
+    return lambda conditions: conditions.queue > share
 
 
 def _retries(conditions: Conditions, _: float) -> None:
@@ -102,7 +107,7 @@ INCIDENTS = (
     Kind("rate limiting", 0.75 * HOUR, _set(limit_left=0.12), must=("ApiRateLimitWarning",), bad={"calls": 1}),
     Kind("event loop blocked", 1 * HOUR, _set(blocked=0.05), must=_both("EventLoopLag")),
     Kind("cost runaway", 1.5 * HOUR, _set(usd=18 / 3600), must=_both("ModelCost")),
-    Kind("bot stuck", 2 * HOUR, _set(messages_factor=0.0), must=_both("BotHandlesNothing"), calm_before=18),
+    Kind("bot stuck", 2 * HOUR, _set(bot_stuck=True), must=_both("BotHandlesNothing"), calm_before=18),
     Kind("bot dead", 0.5 * HOUR, _down(("bot", 0)), must=("ProcessSilentWarning",), may=("BotHandlesNothing",)),
     Kind("one of two API processes dead", 0.5 * HOUR, _down(("api", 1)), must=("ProcessSilentWarning",), needs=2),
     Kind("all processes dead", 0.5 * HOUR, _down(("bot", 0), ("api", 0), ("api", 1), ("api", 2)),
@@ -113,7 +118,9 @@ INCIDENTS = (
          must=("CollectorSilentCritical",), may=("BotHandlesNothing",)),
     Kind("Jaeger away", 1.5 * HOUR, _set(jaeger=False), must=_both("ExporterStuck"), may=("QueueFills",),
          begins=lambda conditions: conditions.spans_wait),
-    Kind("queue fills", 3 * HOUR, _fill, must=_both("QueueFills"), begins=lambda conditions: conditions.queue > FULL),
+    Kind("queue more than half full", 2 * HOUR, _fill(0.7), must=("QueueFillsWarning",), begins=_fuller_than(0.5)),
+    Kind("queue nearly full", 2 * HOUR, _fill(0.95), must=("QueueFillsCritical",), may=("QueueFills",),
+         begins=_fuller_than(0.8)),
     Kind("data lost", 0.5 * HOUR, _set(lost=40.0), must=_both("DataLost")),
     Kind("data refused", 0.5 * HOUR, _set(refused=80.0), must=_both("DataRefused")),
 )  # fmt: skip

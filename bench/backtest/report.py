@@ -59,17 +59,17 @@ def _introduction(plan: Plan) -> str:
         f"*Promised* are the incidents that the rule promises to find at that traffic (`bench/backtest/promises.py`); "
         f"*by chance*\nthose found of the ones that are too small for its floor. The limit of the time to detect is "
         f"{IN_TIME} times the rule's window\nand `for`; it counts from when the incident is there, not from when it "
-        f"begins to creep.\n"
+        f"begins to creep. Precision\ncounts an incident that a rule told once, however often it fired.\n"
     )
 
 
 def _level(scores: Sequence[Score]) -> str:
     level = scores[0].level
-    wrong, firings = sum(len(score.wrong) for score in scores), sum(len(score.right + score.wrong) for score in scores)
+    wrong, causes = sum(len(score.wrong) for score in scores), sum(score.causes for score in scores)
     pages = sum(len(score.false_pages) for score in scores)
     return (
         f"{_rate(level.requests)} requests and {_rate(level.messages)} messages in the busiest hour, "
-        f"{level.api_processes + 1} processes. Precision {precision(scores):.1%} ({firings} firings, {wrong} false), "
+        f"{level.api_processes + 1} processes. Precision {precision(scores):.1%} ({causes} told, {wrong} false), "
         f"recall {recall(scores):.1%}\n({sum(len(score.found) for score in scores)} promised), "
         f"{pages} false pages in harmless weeks.\n"
     )

@@ -44,6 +44,8 @@ class Score:
     """Incidents of its kind that are smaller than it promises to find."""
     right: list[Firing] = field(default_factory=list)
     wrong: list[Firing] = field(default_factory=list)
+    causes: int = 0
+    """The incidents that it fired for, each once, however often it did."""
 
     @property
     def missed(self) -> list[Happening]:
@@ -74,6 +76,7 @@ def _of_rule(rule: Rule, level: Level, incidents: Iterable[Happening], fired: It
     allowed = [incident for incident in incidents if _may(rule, incident)]
     for firing in fired:
         (result.right if any(_explains(rule, cause, firing) for cause in allowed) else result.wrong).append(firing)
+    result.causes = sum(any(_explains(rule, cause, firing) for firing in fired) for cause in allowed)
     for incident in allowed:
         if rule.name in incident.kind.must:
             of_its_kind = result.found if promised(rule, incident, level) else result.chances
@@ -81,15 +84,15 @@ def _of_rule(rule: Rule, level: Level, incidents: Iterable[Happening], fired: It
     return result
 
 
-def precision(scores: Iterable[Score]) -> float:
-    """Return the share of firings that were right; 1 where nothing fired."""
-    right, wrong = (sum(map(len, lists)) for lists in zip(*((s.right, s.wrong) for s in scores), strict=True))
+def precision(scores: Sequence[Score]) -> float:
+    """Return the share of right ones among incidents that were told and false alarms; 1 where nothing was told."""
+    right, wrong = sum(score.causes for score in scores), sum(len(score.wrong) for score in scores)
     return right / (right + wrong) if right + wrong else 1.0
 
 
-def recall(scores: Iterable[Score]) -> float:
+def recall(scores: Sequence[Score]) -> float:
     """Return the share of promised incidents that were found in time; 1 where none was promised."""
-    found, missed = (sum(map(len, lists)) for lists in zip(*((s.found, s.missed) for s in scores), strict=True))
+    found, missed = sum(len(score.found) for score in scores), sum(len(score.missed) for score in scores)
     return 1 - missed / found if found else 1.0
 
 

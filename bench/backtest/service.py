@@ -106,12 +106,15 @@ class Api(_WithDatabase):
         self._not_found = number(catalog.HTTP_REQUESTS, known=False, status="404", **unknown)
         self._duration = self.meter.histogram(catalog.HTTP_REQUEST_DURATION, **_ENDPOINT)
 
-    def serve(self, rate: float, conditions: Conditions, *, leaks: bool) -> int:
-        """Answer the requests of a tick, so many a second on average; return their number."""
-        leaked = conditions.leaked if leaks else 0
+    def serve(self, rate: float, conditions: Conditions, *, first: bool) -> int:
+        """Answer the requests of a tick, so many a second on average; return their number.
+
+        One that fails does so for want of a connection: after POOL_TIMEOUT.
+        """
+        leaked = conditions.leaked if first else 0
         blocked = leaked >= 1
         answered = 0 if blocked else rate * TICK
-        timed_out = poisson(self._random, rate * TICK) if blocked else 0
+        timed_out = poisson(self._random, rate * TICK) if blocked else int(first and conditions.request_fails)
         latency, bounds = REQUEST.times(conditions.requests_slower), catalog.HTTP_REQUEST_DURATION.buckets
         count = self._observe(self._duration, bounds, latency, (answered, timed_out, POOL_TIMEOUT))
         failed = binomial(self._random, count - timed_out, conditions.api_failing) + timed_out
@@ -144,7 +147,8 @@ class Bot(_WithDatabase):
 
     def answer(self, messages: int, conditions: Conditions, usd: float) -> None:
         """Handle the messages of a tick; each costs so much."""
-        failed = binomial(self._random, messages, conditions.bot_failing)
+        failed = binomial(self._random, messages, conditions.bot_failing) + conditions.message_fails
+        messages += conditions.message_fails
         self._bad.value += failed
         self._good.value += messages - failed
         self._take(messages, conditions)
@@ -182,7 +186,6 @@ class Script(Process):
 PROCESSES: dict[str, type[Process]] = {"api": Api, "bot": Bot, "script": Script}
 
 
-def begin(slot: Slot, generation: int, read: frozenset[str], random: Random) -> Process:
-    """Begin a process in its place; each generation has a name of its own."""
-    kind, number = slot
-    return PROCESSES[kind](f"{kind}-{number}-{generation}", read, random)
+def begin(slot: Slot, instance: str, read: frozenset[str], random: Random) -> Process:
+    """Begin a process in its place."""
+    return PROCESSES[slot[0]](instance, read, random)

@@ -36,6 +36,7 @@ class World:
         self._random = Random(f"{level.name} {seed}")
         self._sessions = Sessions(self._random)
         self._processes: dict[Slot, Process] = {}
+        self._names: dict[Slot, str] = {}
         self._pipeline: Pipeline | None = None
         self._generation = 0
         self.names: set[str] = set()
@@ -66,8 +67,10 @@ class World:
         wanted -= conditions.down
         self._processes = {slot: process for slot, process in self._processes.items() if slot in wanted}
         for slot in sorted(wanted - set(self._processes)):
-            self._generation += not conditions.keeps_name
-            self._processes[slot] = begin(slot, self._generation, self._read, self._random)
+            if not (conditions.keeps_name and slot in self._names):
+                self._generation += 1
+                self._names[slot] = f"{slot[0]}-{slot[1]}-{self._generation}"
+            self._processes[slot] = begin(slot, self._names[slot], self._read, self._random)
             self.names |= self._processes[slot].meter.names
         if not conditions.collector:
             self._pipeline = None
@@ -81,9 +84,10 @@ class World:
         apis = [(slot, process) for slot, process in self._processes.items() if isinstance(process, Api)]
         rate = level.expected("requests", now) * noise * conditions.requests_factor / max(1, len(apis))
         spans = sum(
-            process.serve(rate, conditions, leaks=slot == ("api", 0)) * SPANS_OF_A_REQUEST for slot, process in apis
+            process.serve(rate, conditions, first=slot == ("api", 0)) * SPANS_OF_A_REQUEST for slot, process in apis
         )
         messages = self._sessions.messages(level.expected("messages", now) * noise * conditions.messages_factor)
+        messages = 0 if conditions.bot_stuck else messages
         for process in self._processes.values():
             if isinstance(process, Bot):
                 process.answer(messages, conditions, level.usd_of_a_message)

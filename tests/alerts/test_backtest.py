@@ -126,6 +126,25 @@ def test_a_seed_gives_the_same_weeks_and_the_same_reports_again() -> None:
     assert hours[0] == hours[1]
 
 
+def cpu_times(kind: Kind) -> dict[str, list[float]]:
+    """Return what a process's processor time was in an hour in which this happened, by the process's name."""
+    happened = [Happening(kind, BEGIN + 1800)]
+    found: dict[str, list[float]] = {}
+    for _, lines in World(SMALL, 1, happened, read_series()).live(BEGIN, BEGIN + 3600):
+        for line in lines:
+            if line.startswith("process_cpu_time"):
+                (name,) = re.findall(r'instance="([^"]+)"', line)
+                found.setdefault(name, []).append(float(line.split()[1]))
+    return found
+
+
+def test_a_counter_reset_falls_in_place_and_a_deployment_has_new_names() -> None:
+    reset, deployed = cpu_times(KINDS["counter reset"]), cpu_times(DEPLOYMENT)
+    assert (len(reset), len(deployed)) == (2, 4)
+    assert [values == sorted(values) for values in reset.values()] == [False, False]
+    assert [values == sorted(values) for values in deployed.values()] == [True] * 4
+
+
 PROMISED = {
     "an outage of the busy service": ("ApiErrorRateCritical", "outage", BUSY, True),
     "an outage of the small service": ("ApiErrorRateCritical", "outage", SMALL, True),
