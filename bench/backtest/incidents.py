@@ -18,6 +18,7 @@ __all__ = ["INCIDENTS"]
 HOUR = 60
 CLIMB = 0.4
 """The share of a creeping incident's time in which it grows."""
+RESTART = 0.01
 
 
 def _set(**values: object) -> Change:
@@ -33,6 +34,12 @@ def _down(*slots: tuple[str, int]) -> Change:
         conditions.down |= set(slots)
 
     return change
+
+
+def _restarted(conditions: Conditions, passed: float) -> None:
+    """Let everything fail from its start under the name it had: a container that is restarted in its place."""
+    conditions.down |= {("bot", 0), ("api", 0), ("api", 1)} if passed < RESTART else set()
+    conditions.keeps_name, conditions.api_failing, conditions.bot_failing = True, 1.0, 1.0
 
 
 def _leak(conditions: Conditions, passed: float) -> None:
@@ -69,6 +76,10 @@ INCIDENTS = (
         "outage", 3 * HOUR, _set(api_failing=1.0, bot_failing=1.0),
         must=(*_both("ApiErrorRate", "BotErrorRate"), f"ApiBudgetBurns{FAST}", f"BotBudgetBurns{FAST}"),
         may=(*API_FAILS, *BOT_FAILS), bad={"requests": 1, "messages": 1},
+    ),
+    Kind(
+        "outage after a restart in place", 1 * HOUR, _restarted, must=_both("ApiErrorRate", "BotErrorRate"),
+        may=(*API_FAILS, *BOT_FAILS), bad={"requests": 1, "messages": 1}, begins=lambda conditions: not conditions.down,
     ),
     Kind(
         "partial outage", 2 * HOUR, _set(api_failing=0.25, bot_failing=0.25),

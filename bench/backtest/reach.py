@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["forgets", "looks_back", "time_of"]
 
-_WINDOW = re.compile(r"\[(\d+[smhd])\](?! offset)")
+_WINDOW = re.compile(r"(?<!resets\()\b\w+(?:{[^}]*})?\[(\d+[smhd])\](?! offset)")
+"""What only asks whether a counter began again, or what it had before, is no window."""
 _AGE = re.compile(r"time\(\) - [^>]* > (\d+)")
 _RECORDED = 300
 """Seconds that each sample of a recorded rate looks back itself."""

@@ -99,6 +99,7 @@ def cpu(collector: str = "0+1x120", **processes: str) -> Series:
 
 
 API_FAILS = api("0+10x80", "0x20 5+3x60")
+API_RESTARTED = api("0+10x40 0x60", "40x40 0+10x60")
 BOT_FAILS = bot("0+10x80", "0x20 5+3x60")
 SLOW_API = durations("http_request_duration_seconds", "0+20x20 400x60", "0+20x80", ("5", "10"))
 BLOCKED = durations("event_loop_lag_seconds", "0+10x20 200x60", "0+10x80", ("1", "2.5"))
@@ -126,7 +127,10 @@ def outage(key: str, minutes: int) -> Series:
 
 FIRES: dict[str, dict[str, Story]] = {
     "ApiErrorRateWarning": {"5 of 105 requests and more fail": Story(API_FAILS, at(10.5))},
-    "ApiErrorRateCritical": {"8 of 108 requests and more fail": Story(API_FAILS, at(11))},
+    "ApiErrorRateCritical": {
+        "8 of 108 requests and more fail": Story(API_FAILS, at(11)),
+        "every request fails after a restart under the same name": Story(API_RESTARTED, at(21)),
+    },
     "BotErrorRateWarning": {"5 of 105 messages and more fail": Story(BOT_FAILS, at(10.5))},
     "BotErrorRateCritical": {"8 of 108 messages and more fail": Story(BOT_FAILS, at(11))},
     "ApiLatencyWarning": {"each request takes 5 to 10 seconds": Story(SLOW_API, at(10.5))},
@@ -207,6 +211,9 @@ QUIET: dict[str, Quiet] = {
     "a script of two minutes": Quiet(both("ProcessSilent"), cpu(a="1+1x100", script="_x20 1x4 _x60"), at(50)),
     "an hour without a message, where yesterday there was one conversation of forty": Quiet(
         both("BotHandlesNothing"), {f"telegram_messages_total{{{A}}}": "0x60 0+1x40 40x1700"}, at(1700), 60
+    ),
+    "a bot that has begun again under the same name": Quiet(
+        both("BotHandlesNothing"), {f"telegram_messages_total{{{A}}}": "0+5x1500 0+5x100"}, at(1600), 60
     ),
     "an hour in which nobody wrote yesterday either": Quiet(
         both("BotHandlesNothing"), {f"telegram_messages_total{{{A}}}": "9x1600"}, at(1560), 60
