@@ -1,4 +1,4 @@
-"""The Collector's own metrics: what waits, goes out, and is lost. Here it reports every 15 seconds, really every 5."""
+"""The Collector's own metrics: what waits, goes out, and is lost."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from bench.backtest.conditions import Conditions
     from bench.backtest.meter import Number
 
-__all__ = ["Pipeline"]
+__all__ = ["REPORT", "Pipeline"]
 
+REPORT = 5
+"""Seconds between two reports; the `interval` of collector/config.yaml."""
 CAPACITY = 268_435_456
 """Bytes; the `queue_size` of collector/config.yaml."""
 BYTES_OF_A_SPAN = 600
@@ -29,7 +31,7 @@ class Pipeline:
     def __init__(self, generation: int, read: frozenset[str], random: Random) -> None:
         """Begin with empty queues."""
         self.meter = Meter({"job": "otelcol", "instance": f"collector-{generation}"}, read)
-        self.phase = random.uniform(1, TICK - 1)
+        self.phase = random.uniform(0.5, REPORT - 0.5)
         self._random = random
         number = self.meter.of_collector
         self._cpu = number("otelcol_process_cpu_seconds_total")

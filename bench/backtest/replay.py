@@ -1,4 +1,4 @@
-"""The alert rules over the database: each expression asked of Prometheus every 30 seconds, `for` applied as it does."""
+"""The alert rules over the database: each expression asked of Prometheus at its interval, `for` applied as it does."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from bench.prometheus import Prometheus
 from grafana.source.alerts import Rule, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from bench.backtest.database import Database
 
-__all__ = ["INTERVAL", "Firing", "firings", "held", "replay"]
+__all__ = ["Firing", "firings", "held", "replay"]
 
-INTERVAL = 30
 _POINTS = 10_000
 """Prometheus answers at most 11,000 points of a series."""
 
@@ -38,14 +37,22 @@ class Firing:
 def replay(database: Database, rules: Sequence[Rule], start: int, end: int) -> list[Firing]:
     """Evaluate the rules: while samples are on their way on what is there, else on all."""
     skipped, late = set(database.skipped), set(database.blocked)
-    evaluations = [at for at in range(start, end, INTERVAL) if not _within(at, skipped)]
+    intervals = {seconds(rule.interval) for rule in rules}
+    evaluations = {
+        interval: [at for at in range(start, end, interval) if not _within(at, skipped)] for interval in intervals
+    }
     found: Asked = {rule.name: {} for rule in rules}
-    with Prometheus(database.data, database.binaries) as prometheus:
-        _ask(prometheus, rules, [at for at in evaluations if _within(at, late)], found)
+
+    def ask(*, while_late: bool) -> None:
+        asked = {each: [at for at in times if _within(at, late) is while_late] for each, times in evaluations.items()}
+        with Prometheus(database.data, database.binaries) as prometheus:
+            for rule in rules:
+                _ask(prometheus, rule, asked[seconds(rule.interval)], found[rule.name])
+
+    ask(while_late=True)
     database.catch_up()
-    with Prometheus(database.data, database.binaries) as prometheus:
-        _ask(prometheus, rules, [at for at in evaluations if not _within(at, late)], found)
-    return [firing for rule in rules for firing in firings(rule, found[rule.name], evaluations)]
+    ask(while_late=False)
+    return [firing for rule in rules for firing in firings(rule, found[rule.name], evaluations[seconds(rule.interval)])]
 
 
 def firings(rule: Rule, conditions: dict[str, set[int]], evaluations: Sequence[int]) -> Iterator[Firing]:
@@ -72,17 +79,17 @@ def _within(at: int, ticks: set[int]) -> bool:
     return at - at % TICK in ticks
 
 
-def _ask(prometheus: Prometheus, rules: Iterable[Rule], evaluations: Sequence[int], found: Asked) -> None:
-    for rule in rules:
-        for first, last in _stretches(evaluations):
-            for answer in prometheus.ask("/query_range", rule.expr, start=first, end=last, step=INTERVAL):
-                series = ",".join(f"{name}={value}" for name, value in sorted(answer["metric"].items()))
-                found[rule.name].setdefault(series, set()).update(int(at) for at, _ in answer["values"])
+def _ask(prometheus: Prometheus, rule: Rule, evaluations: Sequence[int], found: dict[str, set[int]]) -> None:
+    step = seconds(rule.interval)
+    for first, last in _stretches(evaluations, step):
+        for answer in prometheus.ask("/query_range", rule.expr, start=first, end=last, step=step):
+            series = ",".join(f"{name}={value}" for name, value in sorted(answer["metric"].items()))
+            found.setdefault(series, set()).update(int(at) for at, _ in answer["values"])
 
 
-def _stretches(evaluations: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _stretches(evaluations: Sequence[int], step: int) -> Iterator[tuple[int, int]]:
     """Give begin and end of evaluations that follow each other without a gap, so many points at most."""
-    for _, group in groupby(enumerate(evaluations), key=lambda pair: pair[1] - pair[0] * INTERVAL):
+    for _, group in groupby(enumerate(evaluations), key=lambda pair: pair[1] - pair[0] * step):
         stretch = [at for _, at in group]
         for begin in range(0, len(stretch), _POINTS):
             part = stretch[begin : begin + _POINTS]

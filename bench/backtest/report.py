@@ -54,8 +54,8 @@ def _introduction(plan: Plan) -> str:
     harmless = " and ".join(str(week + 1) for week in HARMLESS_WEEKS if week < plan.weeks) or "None"
     return (
         f"Written by `make backtest` (seed {plan.seed}): {plan.weeks} simulated weeks at each of three levels of "
-        f"traffic, every report of\nevery process, the rules evaluated by Prometheus every 30 seconds. Weeks with "
-        f"nothing but harmless\nthings: {harmless}.\n\n"
+        f"traffic, every report of\nevery process, the rules evaluated by Prometheus at their own intervals. Weeks "
+        f"with harmless things only:\n{harmless}.\n\n"
         f"*Promised* are the incidents that the rule promises to find at that traffic (`bench/backtest/promises.py`); "
         f"*by chance*\nthose found of the ones that are too small for its floor. The limit of the time to detect is "
         f"{IN_TIME} times the rule's window\nand `for`; it counts from when the incident is there, not from when it "

@@ -6,7 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from bench.backtest.conditions import Conditions
-from bench.backtest.pipeline import Pipeline
+from bench.backtest.pipeline import REPORT, Pipeline
 from bench.backtest.service import Api, Bot, Process, begin
 from bench.backtest.traffic import TICK, Sessions
 
@@ -23,6 +23,8 @@ JITTER = 0.4
 """Seconds by which a report comes earlier or later than due."""
 MISSED = 0.002
 """Share of reports that fail; the next one brings what they held."""
+BACK_OFF = 32
+"""Seconds at most until an exporter that failed tries again."""
 TRAFFIC_NOISE, NOISE_SECONDS = 0.15, 1200
 SPANS_OF_A_REQUEST, SPANS_OF_A_MESSAGE = 4, 15
 
@@ -38,6 +40,8 @@ class World:
         self._processes: dict[Slot, Process] = {}
         self._names: dict[Slot, str] = {}
         self._pipeline: Pipeline | None = None
+        self._heard_from = 0
+        """When the Collector began."""
         self._generation = 0
         self.names: set[str] = set()
         """The series it can report."""
@@ -49,7 +53,7 @@ class World:
             conditions = self._conditions(now)
             if now % NOISE_SECONDS == 0:
                 self._noise = self._random.lognormvariate(0, TRAFFIC_NOISE)
-            self._replace(conditions)
+            self._replace(conditions, now)
             self._work(conditions, now)
             yield conditions, list(self._reports(conditions, now))
 
@@ -59,7 +63,7 @@ class World:
             happening.change(conditions, now)
         return conditions
 
-    def _replace(self, conditions: Conditions) -> None:
+    def _replace(self, conditions: Conditions, now: int) -> None:
         """End the processes that are down, begin those that are missing."""
         wanted: set[Slot] = {("bot", 0)}
         wanted |= {("api", number) for number in range(self._level.api_processes + conditions.more_processes)}
@@ -76,7 +80,7 @@ class World:
             self._pipeline = None
         elif self._pipeline is None:
             self._generation += 1
-            self._pipeline = Pipeline(self._generation, self._read, self._random)
+            self._pipeline, self._heard_from = Pipeline(self._generation, self._read, self._random), now
             self.names |= self._pipeline.meter.names
 
     def _work(self, conditions: Conditions, now: float) -> None:
@@ -101,10 +105,12 @@ class World:
         """Write what arrives at the Collector; without one nothing does, and counters say it with the next report."""
         if self._pipeline is None:
             return
-        at = now + self._pipeline.phase + self._jitter()
-        yield from self._pipeline.meter.lines(at, at - 1)
+        for passed in range(0, TICK, REPORT):
+            at = now + passed + self._pipeline.phase + self._jitter()
+            yield from self._pipeline.meter.lines(at, at - 1)
         for slot, process in self._processes.items():
-            if self._random.random() < MISSED:
+            backs_off = now - self._heard_from < self._random.uniform(0, BACK_OFF)
+            if backs_off or self._random.random() < MISSED:
                 continue
             at = now + process.phase + self._jitter() + (conditions.skew if slot == ("api", 0) else 0)
             yield from process.meter.lines(at, at - self._random.uniform(0.1, TICK - 1))

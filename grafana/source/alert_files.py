@@ -30,10 +30,6 @@ __all__ = ["grafana_rules", "panel_id", "prometheus_rules", "rendered"]
 
 GRAFANA = "http://127.0.0.1:3000"
 """Where the links of Prometheus's alerts lead; Grafana's own take its address from GRAFANA_URL."""
-INTERVAL = "30s"
-"""How often a rule is evaluated; Grafana wants a multiple of ten seconds."""
-_INTERVALS = {"processes": "10s", "pipeline": "10s"}
-"""Of areas in which a silence is to be told within two minutes, and its cause before what follows from it."""
 _LOOKBACK = 600
 _RUNBOOK = Path(__file__).resolve().parents[2] / "docs/RUNBOOK.md"
 _HEADING = "# Written by `make dashboards` from grafana/source/alert_*.py.\n"
@@ -74,7 +70,7 @@ def prometheus_rules() -> dict[str, Any]:
 def _prometheus_group(area: str, rules: list[Rule]) -> dict[str, Any]:
     return {
         "name": f"alerts: {area}",
-        "interval": _INTERVALS.get(area, INTERVAL),
+        "interval": rules[0].interval,
         "rules": [_prometheus_rule(rule) for rule in rules],
     }
 
@@ -99,7 +95,7 @@ def grafana_rules() -> dict[str, Any]:
 
 def _grafana_group(area: str, rules: list[Rule]) -> dict[str, Any]:
     listed = [_grafana_rule(rule) for rule in rules]
-    return {"orgId": 1, "name": area, "folder": FOLDER, "interval": _INTERVALS.get(area, INTERVAL), "rules": listed}
+    return {"orgId": 1, "name": area, "folder": FOLDER, "interval": rules[0].interval, "rules": listed}
 
 
 def _grafana_rule(rule: Rule) -> dict[str, Any]:

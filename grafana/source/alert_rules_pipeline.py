@@ -11,7 +11,9 @@ __all__ = ["ALERTS"]
 
 CPU = catalog.PROCESS_CPU_TIME
 COLLECTOR_ABSENT = "absent_over_time(otelcol_process_cpu_seconds_total[30s])"
-"""All metrics come through it: while it is not heard, nobody else is, and that means nothing."""
+CUT_OFF = f"max_over_time({COLLECTOR_ABSENT}[2m:10s])"
+"""All metrics come through the Collector: while it is not heard nobody else is, and that means nothing. When it is
+back, processes whose exports failed try again within half a minute."""
 SHORTEST_LIFE = 300
 """Seconds a service must have reported before its silence means something: a script of a minute may end."""
 REPLACED_WITHIN = 600
@@ -22,11 +24,11 @@ def _silent(level: Level) -> str:
     newest = last_seen(CPU, SERVICE)
     quiet = f"time() - {newest} > {level.limit:g}"
     if level.severity == CRITICAL:
-        return f"{quiet} and {newest} - {first_seen(CPU, SERVICE)} >= {SHORTEST_LIFE} unless on () {COLLECTOR_ABSENT}"
+        return f"{quiet} and {newest} - {first_seen(CPU, SERVICE)} >= {SHORTEST_LIFE} unless on () {CUT_OFF}"
     last, began = last_seen(CPU, PROCESS), f"max by ({SERVICE}) ({first_seen(CPU, PROCESS)})"
     alone = f"{last} - on ({SERVICE}) group_left () {began} > {REPLACED_WITHIN}"
     dead = f"time() - {last} > {level.limit:g} and {alone} unless on ({SERVICE}) {quiet}"
-    return f"{dead} unless on () {COLLECTOR_ABSENT}"
+    return f"{dead} unless on () {CUT_OFF}"
 
 
 def _no_messages(level: Level) -> str:
@@ -91,10 +93,10 @@ NO_MESSAGES = Alert(
 )  # fmt: skip
 COLLECTOR_SILENT = Alert(
     "CollectorSilent", "pipeline", "operations", "count",
-    "The Collector has not reported for a minute: nothing arrives, and no other alert can be trusted.",
+    "The Collector has not reported for a minute and a half: nothing arrives, and no other alert can be trusted.",
     "It reports every 5 seconds, by the way of all metrics: it is dead, or its way to Prometheus is blocked.",
     "No data", Place("pipeline_dashboard", "Series written"), _collector_silent,
-    (Level(CRITICAL, 0, "30s"),), of_environment=False,
+    (Level(CRITICAL, 0, "1m"),), of_environment=False,
 )  # fmt: skip
 LOST = Alert(
     "DataLost", "pipeline", "operations", "count",

@@ -208,6 +208,9 @@ QUIET: dict[str, Quiet] = {
     "a deployment with an overlap": Quiet(both("ProcessSilent"), cpu(a="1+1x40 _x60", b="_x38 1+1x62"), at(50)),
     "a deployment with a minute between": Quiet(both("ProcessSilent"), cpu(a="1+1x40 _x60", b="_x43 1+1x57"), at(50)),
     "a Collector that is silent, too": Quiet(both("ProcessSilent"), cpu(collector="0+1x40 _x60", a="1+1x40 _x60")),
+    "a Collector that is back a minute before the process is": Quiet(
+        both("ProcessSilent"), cpu(collector="0+1x40 _x10 0+1x60", a="1+1x40 _x12 1+1x60"), at(50)
+    ),
     "a script of two minutes": Quiet(both("ProcessSilent"), cpu(a="1+1x100", script="_x20 1x4 _x60"), at(50)),
     "an hour without a message, where yesterday there was one conversation of forty": Quiet(
         both("BotHandlesNothing"), {f"telegram_messages_total{{{A}}}": "0x60 0+1x40 40x1700"}, at(1700), 60

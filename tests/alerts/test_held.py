@@ -9,10 +9,10 @@ from random import Random
 import pytest
 import yaml
 
-from bench.backtest.replay import INTERVAL, held
+from bench.backtest.replay import held
 from stack import build, settings
 
-LENGTH = 120
+INTERVAL, LENGTH = 30, 120
 CHANCES = {"seldom true": 0.2, "half of the time": 0.5, "nearly always": 0.9}
 
 

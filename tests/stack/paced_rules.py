@@ -8,12 +8,15 @@ from typing import Any
 from grafana.source import alert_files
 from grafana.source.alerts import seconds
 
-_IN_BRACKETS = re.compile(r"(?<=[\[:])(\d+[smhd])(?=[\]:])|(?<=offset )(\d+[smhd])\b")
+_DURATION = re.compile(r"(?P<before>(?P<collectors>otelcol_\w+(?:{[^}]*})?)?[\[:]|offset )(?P<duration>\d+[smhd])\b")
 _WAITS = ("group_wait", "group_interval", "repeat_interval")
 _COLLECTORS_WINDOW = 12
 """Seconds that hold two of the Collector's own reports, which come every five at any pace."""
-_SECONDS_IN_NUMBERS = {"ProcessSilent": {"> 75": 75, ">= 300": 300, "> 600": 600}}
+_SILENT_AFTER = 75
+_SECONDS_IN_NUMBERS = {"ProcessSilent": {"> 75": _SILENT_AFTER, ">= 300": 300, "> 600": 600}}
 """Comparisons with an age, by alert."""
+_LEAST_AGE = 20
+"""Seconds: no process is silent before the Collector is known to be, here as at pace 1."""
 
 
 def divided(duration: str, pace: float, least: float = 0) -> str:
@@ -34,13 +37,20 @@ def rules(pace: float) -> dict[str, Any]:
 
 
 def _expr(rule: dict[str, Any], pace: float) -> str:
-    least = _COLLECTORS_WINDOW if "otelcol_" in rule["expr"] else 0
-    expr = _IN_BRACKETS.sub(lambda match: divided(match[0], pace, least), rule["expr"])
+    def paced(match: re.Match[str]) -> str:
+        return match["before"] + divided(match["duration"], pace, _COLLECTORS_WINDOW if match["collectors"] else 0)
+
+    expr = _DURATION.sub(paced, rule["expr"])
     ages = _SECONDS_IN_NUMBERS.get(rule["labels"]["alert"], {})
     assert not ages or any(text in expr for text in ages), f"{rule['alert']} compares with other ages now"
     for text, age in ages.items():
-        expr = expr.replace(text, text.replace(str(age), f"{age / pace:g}"))
+        expr = expr.replace(text, text.replace(str(age), f"{max(age / pace, _LEAST_AGE):g}"))
     return expr
+
+
+def silent_after(pace: float) -> float:
+    """Seconds after its last report at which a process is silent."""
+    return max(_SILENT_AFTER / pace, _LEAST_AGE)
 
 
 def routes(config: dict[str, Any], pace: float) -> dict[str, Any]:
