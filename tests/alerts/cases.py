@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 STEP = 30
-"""Seconds between two evaluations, and between two samples unless a story says otherwise."""
+"""Seconds between two samples, and between two evaluations, unless a story says otherwise."""
 PROD = 'deployment_environment_name="production"'
 A, B = (f'{PROD}, service_name="health-agent", instance="{name}"' for name in "ab")
 LOOP = 'exporter="otlp_http/loop"'

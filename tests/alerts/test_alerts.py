@@ -45,7 +45,7 @@ def cases_of(rule: Rule) -> list[Case]:
         end = story.since + hold
         before = f"{rule.name} is silent one step before {rule.level.hold}: {sentence}"
         after = f"{rule.name} fires at {rule.level.hold}: {sentence}"
-        found.append(Case(rule.name, "before", before, story.series, end - STEP, story.step, fires=False))
+        found.append(Case(rule.name, "before", before, story.series, end - story.step, story.step, fires=False))
         found.append(Case(rule.name, "at", after, story.series, end, story.step, fires=True))
     found += [quiet_case(rule.name, sentence, quiet) for sentence, quiet in QUIET.items() if rule.name in quiet.rules]
     fires = rule.name in FIRES_WITHOUT_DATA
@@ -85,7 +85,8 @@ def replay(case: Case, folder: Path) -> subprocess.CompletedProcess[str]:
         "promql_expr_test": [asked],
     }
     file = folder / "test.yml"
-    file.write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "30s", "tests": [test]}))
+    every = f"{case.step}s"
+    file.write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": every, "tests": [test]}))
     return subprocess.run([promtool(), "test", "rules", file], capture_output=True, text=True, check=False)
 
 

@@ -32,6 +32,10 @@ class Course:
             if real.hook.has(status, **self.labels):
                 self.note(f"told {status}")
 
+    def selector(self, metric: str, **labels: str) -> str:
+        """The series of a metric that tell of it."""
+        return metric + "{" + ", ".join(f'{name}="{value}"' for name, value in (self.labels | labels).items()) + "}"
+
     def note(self, what: str) -> None:
         self.moments.setdefault(what, time.time() - self.began)
 

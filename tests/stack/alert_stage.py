@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +38,7 @@ class Agent:
     environment: str
     url: str
     database: str
-    started: float = field(default_factory=time.time)
+    environ: dict[str, str]
     processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
 
@@ -88,11 +87,21 @@ class Stage:
         found: dict[str, str] = json.loads(process.stdout.readline())
         return found
 
-    def agent(self, environment: str, services: dict[str, str], *, bot: bool = False) -> Agent:
-        """Start the API, and the bot if asked, of an environment of this name."""
+    def agents(self, services: Mapping[str, dict[str, str]]) -> dict[str, Agent]:
+        """Start the API of each environment, all at once; its services by its name."""
+        found = {environment: self._api(environment, given) for environment, given in services.items()}
+        for agent in found.values():
+            until(lambda: answers(f"{agent.url}/health"), 300)  # noqa: B023 - asked at once
+        return found
+
+    def bot(self, agent: Agent) -> None:
+        """Start the bot beside an API."""
+        agent.processes["bot"] = self._run("bot", agent.environ | {"OTEL_SERVICE_NAME": "health-agent-bot"})
+
+    def _api(self, environment: str, services: Mapping[str, str]) -> Agent:
         port = free_ports(["API_PORT"])["API_PORT"]
         url = fresh_database(embedded_url(), f"alerts_{environment}_{port}")
-        common = {
+        environ = {
             **services,
             "API_PORT": port,
             "DATABASE_URL": url,
@@ -100,11 +109,8 @@ class Stage:
             "ENABLE_SENTRY": "false",
             "OTEL_METRIC_EXPORT_INTERVAL": str(round(self.seconds(15) * 1000)),
         }
-        agent = Agent(environment, f"http://127.0.0.1:{port}", url)
-        for name in ("api", "bot") if bot else ("api",):
-            own = {"OTEL_SERVICE_NAME": f"health-agent-{name}"}
-            agent.processes[name] = self._run(name, common | own)
-            until(lambda: answers(f"{agent.url}/health"), 300)
+        agent = Agent(environment, f"http://127.0.0.1:{port}", url, environ)
+        agent.processes["api"] = self._run("api", environ | {"OTEL_SERVICE_NAME": "health-agent-api"})
         return agent
 
     def _run(self, part: str, environ: dict[str, str], stdout: int | None = None) -> subprocess.Popen[str]:

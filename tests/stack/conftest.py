@@ -14,7 +14,6 @@ import pytest
 
 from stack.settings import ROOT
 from telemetry.backends import Jaeger, Prometheus, Sentry
-from tests.stack.alert_stage import PACE, Stage, stage
 from tests.stack.stack_helpers import StackUnderTest
 
 DEMO_SECONDS = "30"
@@ -57,13 +56,6 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     yield Pipeline(stack)
     stack.run("down")
     assert stack.processes() == []
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A stack whose alerts are delivered to a webhook, at the pace of ALERTS_PACE."""
-    with stage(tmp_path_factory.mktemp("stack"), PACE) as running:
-        yield running
 
 
 @pytest.fixture(scope="session")
