@@ -28,8 +28,8 @@ _WATCHDOG = {"group_wait": "0s", "group_interval": "30s", "repeat_interval": "50
 """Once a minute: what was sent a moment less than `repeat_interval` ago waits for the next `group_interval`."""
 _ALWAYS = "always"
 _IS_PAGE = f'severity="{CRITICAL}"'
-_DEATHS, _AT_ONCE = "processes", {"group_wait": "5s", "repeat_interval": "1h"}
-"""A dead service is to be told within two minutes; its cause, a dead Collector, is known before."""
+_DEATHS, _AT_ONCE = "processes", {"group_wait": "5s", "group_interval": "30s", "repeat_interval": "1h"}
+"""A dead service is to be told within two minutes, one that dies a little later as well."""
 
 
 def alertmanager() -> dict[str, Any]:

@@ -150,3 +150,4 @@ def test_each_part_that_stops_is_noticed(
         sys.stdout.write(heading(NOTICED) + "".join(row.line(NOTICED) for row in rows))
     limit = paced_rules.silent_after(PACE) + real.seconds(45) + (0 if PACE == 1 else PATIENCE / 10)
     assert all(course.moments["firing"] < limit for course in killed), "two minutes at the real pace"
+    assert min(course.moments["told firing"] for course in killed) < limit
