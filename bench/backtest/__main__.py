@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -22,7 +21,6 @@ from stack import build, settings
 
 if TYPE_CHECKING:
     from bench.backtest.score import Score
-    from bench.backtest.traffic import Level
 
 DOCUMENT = settings.ROOT / "docs" / "backtest.md"
 
@@ -39,13 +37,10 @@ def main() -> int:
     plan, began = Plan(options.seed, options.weeks), time.monotonic()
     levels = [level for level in LEVELS if options.level in {None, level.name}]
 
-    def scored(level: Level) -> list[Score]:
-        result = run(Story.of(level, plan), RULES, binaries)
+    scores: list[Score] = []
+    for level in levels:
+        scores += run(Story.of(level, plan), RULES, binaries)
         console.print(f"{level.name}: {plan.weeks} weeks replayed after {time.monotonic() - began:.0f} s")
-        return result
-
-    with ThreadPoolExecutor() as pool:  # one writes while another's promtool and Prometheus work
-        scores = [score for result in pool.map(scored, levels) for score in result]
     print(text := document(scores, plan))
     if options.write:
         DOCUMENT.write_text(text, encoding="utf-8")

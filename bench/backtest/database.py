@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
+from subprocess import DEVNULL
 from typing import TYPE_CHECKING
 
 import yaml
@@ -29,6 +31,10 @@ __all__ = ["Database", "read_series"]
 BLOCK_HOURS = 54
 """A length of block that promtool makes; a file that holds just one block is read once."""
 BLOCK = BLOCK_HOURS * 3600
+AT_ONCE = 2
+"""Programs that work side by side."""
+RECORDED_AT_ONCE, STEP = 7 * 86_400, 60
+"""Seconds that promtool holds in memory while it evaluates recording rules (300 MB), and between two evaluations."""
 
 
 @cache
@@ -58,21 +64,28 @@ class Database:
     def write(self, world: World, start: int, end: int) -> None:
         """Let the world live from start to end, and write what it reports."""
         self.data.mkdir(parents=True)
-        for begin in range(start - start % BLOCK, end, BLOCK):
-            first, last = max(begin, start), min(begin + BLOCK, end)
-            self._write_file(world, first, last)
+        with ThreadPoolExecutor(max_workers=1) as promtool:
+            reads = promtool.submit(lambda: None)
+            for begin in range(start - start % BLOCK, end, BLOCK):
+                text, late = self._write_file(world, max(begin, start), min(begin + BLOCK, end))
+                reads.result()  # no more than one file waits for it
+                reads = promtool.submit(self._read, text, late)
+            reads.result()
         missing = read_series() - world.names
         if missing:
             raise LookupError(f"Rules read {', '.join(sorted(missing))}, which the backtest's world does not report; "
                               "let service.py or pipeline.py do so.")  # fmt: skip
 
-    def _write_file(self, world: World, start: int, end: int) -> None:
-        text, late = self.folder / "samples.txt", self.folder / "late.txt"
+    def _write_file(self, world: World, start: int, end: int) -> tuple[Path, Path]:
+        text, late = self.folder / f"samples-{start}.txt", self.folder / f"late-{start}.txt"
         with text.open("w", encoding="utf-8") as now, late.open("w", encoding="utf-8") as afterwards:
             for at, (conditions, lines) in zip(range(start, end, TICK), world.live(start, end), strict=True):
                 self._note(conditions, at)
                 (now if conditions.written else afterwards).writelines(lines)
             _finish(now, afterwards)
+        return text, late
+
+    def _read(self, text: Path, late: Path) -> None:
         self._blocks(text, self.data)
         self._blocks(late, self.folder / "late")
 
@@ -85,7 +98,7 @@ class Database:
     def _blocks(self, text: Path, folder: Path) -> None:
         command: list[str | Path] = [self.binaries["promtool"], "tsdb", "create-blocks-from"]
         command += [f"--max-block-duration={BLOCK_HOURS}h", "openmetrics", text, folder]
-        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)  # noqa: S603
+        subprocess.run(command, stdout=DEVNULL, check=True)  # noqa: S603
         text.unlink()
 
     def record(self, start: int, end: int) -> None:
@@ -93,12 +106,19 @@ class Database:
         (group,) = (group for group in recording_rules()["groups"] if group["name"] == "objectives")
         rules = self.folder / "recording.yml"
         rules.write_text(yaml.safe_dump({"groups": [group]}), encoding="utf-8")
-        with Prometheus(self.data, self.binaries) as prometheus:
-            command: list[str | Path] = [self.binaries["promtool"], "tsdb", "create-blocks-from", "rules"]
-            command += [f"--start={start}", f"--end={end}", f"--url={prometheus.address}"]
-            command += [f"--output-dir={self.folder / 'recorded'}", rules]
-            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)  # noqa: S603
-        self._add(self.folder / "recorded")
+        with Prometheus(self.data, self.binaries) as prometheus, ThreadPoolExecutor(AT_ONCE) as pool:
+
+            def evaluate(begin: int) -> None:
+                last = min(begin + RECORDED_AT_ONCE, end)
+                command: list[str | Path] = [self.binaries["promtool"], "tsdb", "create-blocks-from", "rules"]
+                command += [f"--start={begin}", f"--end={last}", f"--eval-interval={STEP}s"]
+                command += [f"--url={prometheus.address}", f"--output-dir=recorded-{begin}", rules.name]
+                # The second of a minute at which it evaluates follows from the rule file's path as it is given.
+                subprocess.run(command, cwd=self.folder, stdout=DEVNULL, stderr=DEVNULL, check=True)  # noqa: S603
+
+            list(pool.map(evaluate, range(start, end, RECORDED_AT_ONCE)))
+        for folder in self.folder.glob("recorded-*"):
+            self._add(folder)
 
     def catch_up(self) -> None:
         """Add what arrived late; Prometheus must not run meanwhile."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["REPORT", "Pipeline"]
 
 REPORT = 5
-"""Seconds between two reports; the `interval` of collector/config.yaml."""
+"""Seconds between two reports; the `interval` of collector/config.yaml. Only its sign of life is written each time."""
 CAPACITY = 268_435_456
 """Bytes; the `queue_size` of collector/config.yaml."""
 BYTES_OF_A_SPAN = 600
@@ -30,11 +30,13 @@ class Pipeline:
 
     def __init__(self, generation: int, read: frozenset[str], random: Random) -> None:
         """Begin with empty queues."""
-        self.meter = Meter({"job": "otelcol", "instance": f"collector-{generation}"}, read)
+        self.alive, self.meter = (
+            Meter({"job": "otelcol", "instance": f"collector-{generation}"}, read) for _ in range(2)
+        )
         self.phase = random.uniform(0.5, REPORT - 0.5)
         self._random = random
         number = self.meter.of_collector
-        self._cpu = number("otelcol_process_cpu_seconds_total")
+        self._cpu = self.alive.of_collector("otelcol_process_cpu_seconds_total")
         self._cpu.value = 0.2
         self._waiting: dict[str, Number] = {}
         self._sent: dict[str, Number] = {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from bench.backtest.database import AT_ONCE
 from bench.backtest.traffic import TICK
 from bench.prometheus import Prometheus
 from grafana.source.alerts import Rule, seconds
@@ -45,9 +47,8 @@ def replay(database: Database, rules: Sequence[Rule], start: int, end: int) -> l
 
     def ask(*, while_late: bool) -> None:
         asked = {each: [at for at in times if _within(at, late) is while_late] for each, times in evaluations.items()}
-        with Prometheus(database.data, database.binaries) as prometheus:
-            for rule in rules:
-                _ask(prometheus, rule, asked[seconds(rule.interval)], found[rule.name])
+        with Prometheus(database.data, database.binaries) as prometheus, ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(lambda rule: _ask(prometheus, rule, asked[seconds(rule.interval)], found[rule.name]), rules))
 
     ask(while_late=True)
     database.catch_up()

@@ -81,7 +81,7 @@ class World:
         elif self._pipeline is None:
             self._generation += 1
             self._pipeline, self._heard_from = Pipeline(self._generation, self._read, self._random), now
-            self.names |= self._pipeline.meter.names
+            self.names |= self._pipeline.alive.names | self._pipeline.meter.names
 
     def _work(self, conditions: Conditions, now: float) -> None:
         level, noise = self._level, self._noise
@@ -105,9 +105,10 @@ class World:
         """Write what arrives at the Collector; without one nothing does, and counters say it with the next report."""
         if self._pipeline is None:
             return
-        for passed in range(0, TICK, REPORT):
-            at = now + passed + self._pipeline.phase + self._jitter()
-            yield from self._pipeline.meter.lines(at, at - 1)
+        times = [now + passed + self._pipeline.phase + self._jitter() for passed in range(0, TICK, REPORT)]
+        for at in times:
+            yield from self._pipeline.alive.lines(at, at - 1)
+        yield from self._pipeline.meter.lines(times[-1], times[-1] - 1)
         for slot, process in self._processes.items():
             backs_off = now - self._heard_from < self._random.uniform(0, BACK_OFF)
             if backs_off or self._random.random() < MISSED:
