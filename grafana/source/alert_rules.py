@@ -68,7 +68,7 @@ API_ERRORS = Alert(
     "<value> of the API's requests in <environment> fail: more than <limit> for <for>.",
     f"Callers get a server error. At least {FEWEST_FAILURES} requests of the last five minutes did.",
     "High error rate", Place("api_dashboard", "Errors by endpoint"), _api_errors,
-    (Level(WARNING, 0.01, "5m"), Level(CRITICAL, 0.05, "5m")),
+    (Level(WARNING, 0.01, "5m"), Level(CRITICAL, 0.05, "5m")), unless=("DatabasePoolExhausted",),
 )  # fmt: skip
 BOT_ERRORS = Alert(
     "BotErrorRate", "bot", "application", "percent",

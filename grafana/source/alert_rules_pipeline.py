@@ -92,7 +92,7 @@ NO_MESSAGES = Alert(
     (Level(WARNING, 75, "5m"), Level(CRITICAL, 100, "5m")), ("CollectorSilent", "ProcessSilent"),
 )  # fmt: skip
 COLLECTOR_SILENT = Alert(
-    "CollectorSilent", "pipeline", "operations", "count",
+    "CollectorSilent", "processes", "operations", "count",
     "The Collector has not reported for a minute and a half: nothing arrives, and no other alert can be trusted.",
     "It reports every 5 seconds, by the way of all metrics: it is dead, or its way to Prometheus is blocked.",
     "No data", Place("pipeline_dashboard", "Series written"), _collector_silent,

@@ -45,6 +45,6 @@ def _budget(name: str, area: str, objective: Objective, unless: tuple[str, ...] 
 
 
 ALERTS = (
-    _budget("ApiBudgetBurns", "api", AVAILABILITY, ("ApiErrorRate",)),
+    _budget("ApiBudgetBurns", "api", AVAILABILITY, ("ApiErrorRate", "DatabasePoolExhausted")),
     _budget("BotBudgetBurns", "bot", ANSWERS),
 )

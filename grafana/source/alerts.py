@@ -17,8 +17,8 @@ __all__ = ["CRITICAL", "WARNING", "Alert", "Level", "Place", "Rule", "seconds"]
 WARNING, CRITICAL = "warning", "critical"
 _INTERVAL = "30s"
 """How often a rule is evaluated; Grafana wants a multiple of ten seconds."""
-_INTERVALS = {"processes": "10s", "pipeline": "10s"}
-"""Of areas in which a silence is to be told within two minutes, and its cause before what follows from it."""
+_INTERVALS = {"processes": "10s"}
+"""Of areas in which a death is to be told within two minutes."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _WORDS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _PLACEHOLDER = re.compile(r"<(\w+)>")

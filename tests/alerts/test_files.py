@@ -135,6 +135,9 @@ SILENCED: dict[str, tuple[dict[str, str], dict[str, str], bool]] = {
         firing("ApiErrorRate", "critical"), firing("ApiBudgetBurns", "critical"), True),
     "a warning about failing requests does not": (
         firing("ApiErrorRate", "warning"), firing("ApiBudgetBurns", "critical"), False),
+    "a pool in which requests wait silences the requests that fail for it": (
+        firing("DatabasePoolExhausted", "critical", service_name="api", instance="a"),
+        firing("ApiErrorRate", "critical"), True),
     "a dead Collector silences the processes it cuts off": (
         {"alert": "CollectorSilent", "severity": "critical"},
         firing("ProcessSilent", "critical", service_name="health-agent"), True),
