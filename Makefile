@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install up down status logs access versions audit clean build demo doctor losses faults capacity gateway dashboards panels test test-unit check bench catalog snapshot format lock
+.PHONY: help install up down status logs access versions audit clean build demo doctor losses faults capacity gateway alert-test dashboards panels backtest test test-unit check bench catalog snapshot format lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -30,7 +30,7 @@ up: install  ## start the stack and wait until every part answers (STACK=docker|
 down: install  ## stop it; data stays
 	@$(PY) -m stack down
 
-status: install  ## what runs where, and which alerts fire
+status: install  ## what runs where, which alerts fire, and whether they are delivered
 	@$(PY) -m stack status
 
 logs: install  ## the parts' logs; PART=collector for one
@@ -72,11 +72,17 @@ gateway: install  ## agents and gateways, one added and one killed; then a trace
 	@$(PY) -m bench.gateway
 	@$(PY) -m bench.gateway --steady 300
 
+alert-test: install  ## send a test alert through every channel of alerts
+	@$(PY) -m stack alert-test
+
 dashboards: install  ## write dashboards, recording rules and alerts from grafana/source
 	@$(PY) -m grafana.source write
 
 panels: install  ## ask the running stack each query of each dashboard
 	@$(PY) -m stack exec $(PY) -m grafana.source check
+
+backtest: install  ## replay the alerts over eight simulated weeks at three levels of traffic; writes docs/backtest.md
+	@nice $(PY) -m bench.backtest --write
 
 test: install  ## everything: unit, integration, the whole pipeline
 	@$(PY) -m pytest

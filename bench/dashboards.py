@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 from rich.console import Console
 from rich.table import Table
 
+from bench.prometheus import Prometheus
 from bench.synthetic import DAYS, HOUR, Size, write
 from grafana.source.macros import Window, fill, values_of, window_of
 from stack import build, settings
@@ -29,7 +27,6 @@ from stack import build, settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    Binaries = Mapping[str, Path]
     Json = Mapping[str, Any]
 
 LIMIT_SECONDS, LIMIT_TIMES = 1.0, 10.0
@@ -51,61 +48,27 @@ def main() -> int:
         size = sum(path.stat().st_size for path in (folder / "data").rglob("*") if path.is_file())
         console.print(f"Database of {size / 1e6:.0f} MB, written in {time.monotonic() - began:.0f} s.")
         with Prometheus(folder / "data", binaries) as prometheus:
-            console.print(f"{prometheus.series()} series.")
+            console.print(f"{_series(prometheus)} series.")
             results = [Result.measure(uid, prometheus) for uid in _dashboards()]
     console.print(table(results))
     return int(not all(result.fast_enough(results) for result in results))
 
 
-class Prometheus:
-    """A Prometheus over the database, for the length of a `with` block."""
+def _series(prometheus: Prometheus) -> int:
+    """Count the series of all 30 days."""
+    query = f'count(last_over_time({{job="health-agent"}}[{DAYS + 1}d]))'
+    return int(prometheus.ask("/query", query)[0]["value"][1])
 
-    def __init__(self, data: Path, binaries: Binaries) -> None:
-        """Prepare to start on a free port."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self._configuration = data.parent / "prometheus.yml"
-        self._command: list[str | Path] = [
-            binaries["prometheus"], f"--config.file={self._configuration}", f"--storage.tsdb.path={data}",
-            "--storage.tsdb.retention.time=90d", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error",
-        ]  # fmt: skip
-        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=120, trust_env=False)
 
-    def __enter__(self) -> Prometheus:  # noqa: PYI034 - nobody derives from it
-        """Start, and wait until it answers."""
-        self._configuration.write_text("global: {}\n", encoding="utf-8")
-        self._process = subprocess.Popen(self._command)  # noqa: S603
-        for _ in range(600):
-            try:
-                self._http.get("/query", params={"query": "1"}).raise_for_status()
-            except httpx.HTTPError:
-                time.sleep(0.1)
-            else:
-                return self
-        raise TimeoutError("Prometheus has not answered for a minute.")
-
-    def __exit__(self, *_: object) -> None:
-        """Stop it."""
-        self._http.close()
-        self._process.terminate()
-        self._process.wait(30)
-
-    def series(self) -> int:
-        """Count the series of all 30 days."""
-        query = f'count(last_over_time({{job="health-agent"}}[{DAYS + 1}d]))'
-        return int(self._http.get("/query", params={"query": query}).json()["data"]["result"][0]["value"][1])
-
-    def seconds(self, query: str, window: Window, *, instant: bool) -> float:
-        """Take the better of two tries, one if it took long; the first reads what the second finds in memory."""
-        span = {"time": window.end} if instant else {"start": window.start, "end": window.end, "step": window.step}
-        taken: list[float] = []
-        while len(taken) < 2 and sum(taken) < 2 * LIMIT_SECONDS:  # noqa: PLR2004
-            began = time.monotonic()
-            path = "/query" if instant else "/query_range"
-            self._http.post(path, data={"query": query, **span}).raise_for_status()
-            taken.append(time.monotonic() - began)
-        return min(taken)
+def _seconds(prometheus: Prometheus, query: str, window: Window, *, instant: bool) -> float:
+    """Take the better of two tries, one if it took long; the first reads what the second finds in memory."""
+    span = {"time": window.end} if instant else {"start": window.start, "end": window.end, "step": window.step}
+    taken: list[float] = []
+    while len(taken) < 2 and sum(taken) < 2 * LIMIT_SECONDS:  # noqa: PLR2004
+        began = time.monotonic()
+        prometheus.ask("/query" if instant else "/query_range", query, **span)
+        taken.append(time.monotonic() - began)
+    return min(taken)
 
 
 @dataclass(frozen=True)
@@ -130,7 +93,7 @@ class Result:
                 window = window_of(model, panel, end + HOUR) if own else Window.last(days * 24 * HOUR, end)
                 macros = window.macros() | {"__rate_interval": f"{max(window.step + 60, 240)}s"}
                 query = fill(target["expr"], values | macros)
-                taken.append((prometheus.seconds(query, window, instant=target["instant"]), panel["title"]))
+                taken.append((_seconds(prometheus, query, window, instant=target["instant"]), panel["title"]))
             slowest[days], cheapest[days] = max(taken, default=(0.0, "")), min(taken, default=(0.0, ""))[0]
         return cls(uid, slowest, cheapest)
 

@@ -67,9 +67,9 @@ def _file(processes: Mapping[str, list[str]], times: range, life: tuple[int, flo
         for series in every:
             yield from _samples(series, process, times, life)
     for series in _common_series():
-        yield from _lines(series, times, Random(series))  # noqa: S311 - figures, not secrets
+        yield from _lines(series, times, Random(series))
     for series in _recorded_rates():
-        yield from _lines(series, times[:: max(1, RECORDED_SECONDS // times.step)], Random(series))  # noqa: S311
+        yield from _lines(series, times[:: max(1, RECORDED_SECONDS // times.step)], Random(series))
     yield "# EOF\n"
 
 
@@ -78,7 +78,7 @@ def _samples(series: str, process: str, times: range, life: tuple[int, float]) -
     begin, lifetime = life
     for deployment, part in itertools.groupby(times, key=lambda at: int((at - begin) / lifetime)):
         named = series.replace("}", f',instance="{process}-{deployment}"}}', 1)
-        yield from _lines(named, list(part), Random(named))  # noqa: S311
+        yield from _lines(named, list(part), Random(named))
 
 
 def _lines(series: str, times: range | list[int], random: Random) -> Iterator[str]:

@@ -27,8 +27,11 @@ def firing(settings: Settings) -> list[str]:
 
 
 def lines(alerts: Iterable[dict[str, Any]]) -> list[str]:
-    """Severity, name and summary of those that fire; a warning is left out beside the critical level of its alert."""
-    found = [alert for alert in alerts if alert["state"] == "firing"]
+    """Severity, name and summary of those that fire; a warning is left out beside the critical level of its alert.
+
+    So is the heartbeat, which always fires.
+    """
+    found = [alert for alert in alerts if alert["state"] == "firing" and alert["labels"]["severity"] != "none"]
     critical = {_place(alert) for alert in found if alert["labels"]["severity"] == "critical"}
     shown = [alert for alert in found if alert["labels"]["severity"] == "critical" or _place(alert) not in critical]
     ordered = sorted(shown, key=lambda alert: (alert["labels"]["severity"], alert["labels"]["alertname"]))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from stack import build, compose, lint, native, passwords, redaction
+from stack.native_environment import native_environment
 from stack.settings import INTERNAL_PORTS, OPTIONS, PORTS
-from stack.up import native_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -106,6 +106,8 @@ def _other_problems(settings: Settings, binaries: Mapping[str, Path]) -> Iterato
     folder = settings.root / "collector"
     prometheus = folder / "prometheus" / "prometheus.yml"
     yield from _failure("prometheus.yml", [str(binaries["promtool"]), "check", "config", str(prometheus)])
+    alertmanager = [str(binaries["amtool"]), "check-config", str(folder / "alertmanager.yml")]
+    yield from _failure("alertmanager.yml", alertmanager)
     jaeger = [str(binaries["jaeger"]), "validate", f"--config={folder / 'jaeger.yaml'}"]
     yield from _failure("jaeger.yaml", jaeger)
     supervisor = [str(binaries["process-compose"]), "--dry-run", "--disable-dotenv", "--log-file=/dev/null"]

@@ -1,4 +1,4 @@
-"""The commands: up, down, status, logs, access, versions, build, clean, check, exec and what writes generated files."""
+"""The commands: up, down, status, logs, access, alert-test, silence, build, exec and what checks or writes files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from rich.console import Console
 from stack import access, alerts, appenv, build, check, compose, redaction, report, settings, state, versions
 from stack import up as lifecycle
 from stack.build.progress import say
+from stack.delivery import api as delivery
+from stack.delivery import report as delivered
 from stack.errors import StackError
 
 if TYPE_CHECKING:
@@ -54,6 +56,11 @@ def _parser() -> argparse.ArgumentParser:
         "versions", help="what runs, in which version, (in brackets: not here); exit 1 where it is not the locked one"
     )
     commands.add_parser("redaction", help="write into collector/config.yaml what the Collector lets through")
+    commands.add_parser("alert-test", help="send a test alert through every channel and say which delivered it")
+    quiet = commands.add_parser("silence", help="tell nobody of some alerts for a while; the heartbeat goes on")
+    quiet.add_argument("lasts", help="30m, 2h, 1d; or `end`, with the id that status shows")
+    quiet.add_argument("why", help="shown by status; or the id")
+    quiet.add_argument("labels", nargs="*", metavar="LABEL=VALUE", help="only these, such as area=database")
     run = commands.add_parser("exec", help="run a command with the environment an application needs")
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="CMD")
     return parser
@@ -88,7 +95,8 @@ def _status(found: Settings, _: argparse.Namespace) -> int:
     there = state.with_running_ports(found, running)
     rows = report.rows(there, running)
     _console.print(report.table(there, running, rows))
-    for line in alerts.firing(there) if "prometheus" in running.parts else ():
+    firing = alerts.firing(there) if "prometheus" in running.parts else []
+    for line in [*firing, *delivered.lines(there, running.parts)]:
         _console.print(line, markup=False, soft_wrap=True)
     return int(any(row.state != "up" for row in rows))
 
@@ -146,6 +154,40 @@ def _redaction(found: Settings, _: argparse.Namespace) -> int:
     return 0
 
 
+def _alert_test(found: Settings, _: argparse.Namespace) -> int:
+    outcome = delivery.send_test(_delivering(found))
+    for channel, text in outcome.items():
+        _console.print(f"{channel}: {text}", markup=False, soft_wrap=True)
+    failed = any(text != "delivered" for text in outcome.values())
+    if failed:
+        say("`make logs PART=alertmanager` says why.")
+    return int(failed)
+
+
+def _silence(found: Settings, options: argparse.Namespace) -> int:
+    there = _delivering(found)
+    if options.lasts == "end":
+        delivery.end_silence(there, options.why)
+        return 0
+    pairs = [label.partition("=") for label in options.labels]
+    if wrong := [name for name, sign, value in pairs if not (name and sign and value)]:
+        raise StackError(f'A label must be NAME=VALUE (got "{wrong[0]}").')
+    matchers = {name: value for name, _, value in pairs}
+    _console.print(delivery.silence(there, options.lasts, options.why, matchers), markup=False)
+    return 0
+
+
+def _delivering(found: Settings) -> Settings:
+    """Settings of the running stack, if it is Alertmanager that delivers."""
+    running = state.load(found)
+    if running is None:
+        raise StackError("The stack is down.", todo="`make up` starts it.")
+    if "alertmanager" not in running.parts:
+        page = f"{found.url('GRAFANA_PORT')}/alerting"
+        raise StackError("No Alertmanager runs.", todo=f"Grafana has both: {page}/notifications, {page}/silences.")
+    return state.with_running_ports(found, running)
+
+
 def _exec(found: Settings, options: argparse.Namespace) -> int:
     argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
     if not argv:
@@ -171,4 +213,6 @@ _COMMANDS = {
     "versions": _versions,
     "redaction": _redaction,
     "exec": _exec,
+    "alert-test": _alert_test,
+    "silence": _silence,
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stack import door, passwords
 from stack.build.progress import say
+from stack.delivery import channels, grafana
 from stack.errors import StackError
 from stack.settings import COLLECTOR_OPTIONS
 
@@ -64,6 +65,7 @@ def environment(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str
         **{name: str(port) for name, port in settings.ports.items()},
         **{name: settings.options[name] for name in (*COLLECTOR_OPTIONS, "SENTRY_EVENT_URL")},
         **_door(settings),
+        **grafana.environment(settings, channels.load(settings)),
         **secrets,
     }
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["parse", "read", "write_private"]
+__all__ = ["parse", "read", "write_private", "write_text"]
 
 _LINE = re.compile(r"(?:export\s+)?(?P<key>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<value>.*)")
 
@@ -49,9 +49,13 @@ def read(path: Path) -> dict[str, str]:
 
 def write_private(path: Path, values: Mapping[str, str]) -> None:
     """Write the values so that only this user can read them, whole or not at all."""
+    write_text(path, "".join(f"{key}={value}\n" for key, value in values.items()))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text so that only this user can read it, whole or not at all."""
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
-    text = "".join(f"{key}={value}\n" for key, value in values.items())
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
     part.replace(path)

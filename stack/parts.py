@@ -6,18 +6,29 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stack import door
-from stack.build.recipes import COLLECTOR_VERSION, JAEGER_VERSION, PROMETHEUS_VERSION
+from stack.build.recipes import ALERTMANAGER_VERSION, COLLECTOR_VERSION, JAEGER_VERSION, PROMETHEUS_VERSION
 from stack.build.venv import locked_version
 
 if TYPE_CHECKING:
     from stack.settings import Settings
 
-__all__ = ["DOCKER_ONLY", "GRAFANA_VERSION", "POSTGRES_VERSION", "TEMPO_VERSION", "Part", "Probe", "all_parts"]
+__all__ = [
+    "DOCKER_ONLY",
+    "GRAFANA_VERSION",
+    "NATIVE_ONLY",
+    "POSTGRES_VERSION",
+    "TEMPO_VERSION",
+    "Part",
+    "Probe",
+    "all_parts",
+]
 
 TEMPO_VERSION = "2.9.0"
 GRAFANA_VERSION = "12.3.0"
 POSTGRES_VERSION = "18.1"
 DOCKER_ONLY = ("tempo", "postgres")
+# Delivers what Prometheus evaluates; where Grafana runs it does both, and nothing is sent twice.
+NATIVE_ONLY = ("alertmanager",)
 
 
 @dataclass(frozen=True)
@@ -45,8 +56,9 @@ class Part:
 
 def all_parts(settings: Settings, *, sentry_token: str = "") -> dict[str, Part]:
     """Every part there can be, by name, in the order of the table."""
-    parts = (_collector(settings), _prometheus(settings), _jaeger(settings), _tempo(settings), _grafana(settings))
-    return {part.name: part for part in (*parts, _bugsink(settings, sentry_token), _postgres())}
+    metrics = (_collector(settings), _prometheus(settings), _alertmanager(settings))
+    views = (_jaeger(settings), _tempo(settings), _grafana(settings))
+    return {part.name: part for part in (*metrics, *views, _bugsink(settings, sentry_token), _postgres())}
 
 
 def _collector(settings: Settings) -> Part:
@@ -67,6 +79,11 @@ def _prometheus(settings: Settings) -> Part:
     return Part(
         "prometheus", PROMETHEUS_VERSION, "PROMETHEUS_PORT", (Probe(f"{settings.url('PROMETHEUS_PORT')}/-/ready"),)
     )
+
+
+def _alertmanager(settings: Settings) -> Part:
+    probe = Probe(f"{settings.url('ALERTMANAGER_PORT')}/-/ready")
+    return Part("alertmanager", ALERTMANAGER_VERSION, "ALERTMANAGER_PORT", (probe,))
 
 
 def _jaeger(settings: Settings) -> Part:

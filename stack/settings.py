@@ -23,6 +23,7 @@ PORTS = {
     "OTLP_HTTP_PORT": 4318,
     "COLLECTOR_HEALTH_PORT": 13133,
     "PROMETHEUS_PORT": 9090,
+    "ALERTMANAGER_PORT": 9093,
     "JAEGER_PORT": 16686,
     "TEMPO_PORT": 3200,
     "GRAFANA_PORT": 3000,
@@ -58,6 +59,17 @@ OPTIONS = {
     "COLLECTOR_SPIKE_MIB": "80",
     "COLLECTOR_QUEUE_BYTES": "268435456",
     "COLLECTOR_GIVE_UP_AFTER": "2h",
+    "ALERT_WEBHOOK_URL": "",
+    "ALERT_EMAIL_TO": "",
+    "ALERT_EMAIL_FROM": "alerts@localhost",
+    "ALERT_SMTP_SERVER": "",
+    "ALERT_SMTP_USER": "",
+    "ALERT_SMTP_PASSWORD": "",
+    "ALERT_SMTP_TLS": "true",
+    "ALERT_TELEGRAM_BOT_TOKEN": "",
+    "ALERT_TELEGRAM_CHAT_ID": "",
+    "ALERT_TELEGRAM_API_URL": "https://api.telegram.org",
+    "ALERT_HEARTBEAT_URL": "",
 }
 COLLECTOR_OPTIONS = tuple(name for name in OPTIONS if name.startswith("COLLECTOR_"))
 """Handed to the Collector in both modes."""
@@ -95,6 +107,11 @@ class Settings:
     def app_env(self) -> Path:
         """The file that tells applications where the stack is."""
         return self.data / "app.env"
+
+    @property
+    def grafana_url(self) -> str:
+        """Where people find Grafana, if not on this machine."""
+        return self.environ.get("TELEMETRY_GRAFANA_URL") or self.url("GRAFANA_PORT")
 
     def url(self, port_variable: str) -> str:
         """The loopback address behind a port variable."""

@@ -5,31 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from stack import appenv, build, compose, door, native, parts, passwords, ports, probe, sentry, state
+from stack import appenv, build, compose, native, parts, passwords, ports, probe, sentry, state
 from stack.build.cache import lock
 from stack.build.progress import say
+from stack.delivery import files as delivery
 from stack.errors import StackError
-from stack.settings import COLLECTOR_OPTIONS
+from stack.native_environment import native_environment, native_parts
 from stack.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from stack.parts import Part
     from stack.settings import Settings
 
-__all__ = ["choose_mode", "clean", "down", "native_environment", "native_parts", "up"]
-
-_COLLECTOR_MAY_READ = (
-    "COLLECTOR_ALLOWED_ATTRIBUTES", "COLLECTOR_EXCEPTION_MESSAGES", "COLLECTOR_LABEL_KEY", "COLLECTOR_URL_QUERY_KEYS",
-    "JAEGER_HEADERS", "JAEGER_TLS", "TEMPO_HEADERS", "TEMPO_TLS", "PROMETHEUS_HEADERS", "PROMETHEUS_TLS",
-)  # fmt: skip
-_NO_SECRETS: Mapping[str, str] = MappingProxyType({})
+__all__ = ["choose_mode", "clean", "down", "up"]
 
 
 def choose_mode(settings: Settings) -> str:
@@ -51,14 +43,6 @@ def up(settings: Settings) -> State:
         return _up_docker(settings) if mode == "docker" else _up_native(settings)
 
 
-def native_parts(settings: Settings) -> dict[str, Part]:
-    """The parts that native mode runs here."""
-    skipped = {*parts.DOCKER_ONLY, *settings.without}
-    if not native.grafana_binary(settings):
-        skipped.add("grafana")
-    return {name: part for name, part in parts.all_parts(settings).items() if name not in skipped}
-
-
 def _up_native(settings: Settings) -> State:
     wanted = native_parts(settings)
     if not native.is_running(settings):
@@ -68,6 +52,7 @@ def _up_native(settings: Settings) -> State:
     venv = str(build.bugsink_venv(settings)) if "bugsink" in wanted else ""
     secrets = passwords.passwords(settings)
     sentry.keep_secret_key(settings, secrets)
+    delivery.write(settings, wanted)
     environment = native_environment(settings, binaries, venv, secrets)
     started = State("native", tuple(wanted), settings.ports, _fingerprint(settings, environment))
     if native.is_running(settings) and state.load(settings) != started:
@@ -93,62 +78,12 @@ def _native_ports(settings: Settings, wanted: Mapping[str, Part]) -> dict[str, i
     return {name: settings.ports[name] for name in names}
 
 
-def native_environment(
-    settings: Settings, binaries: Mapping[str, Path], venv: str, secrets: Mapping[str, str] = _NO_SECRETS
-) -> dict[str, str]:
-    """The variables of stack/native.yaml and of the configuration files it starts the servers with."""
-    data = settings.data
-    grafana = native.grafana_binary(settings)
-    return {
-        **{name: str(port) for name, port in settings.ports.items()},
-        **{name: settings.options[name] for name in COLLECTOR_OPTIONS},
-        **door.collector_variables(settings),
-        **{name: settings.environ[name] for name in _COLLECTOR_MAY_READ if settings.environ.get(name)},
-        **sentry.native_environment(settings, secrets),
-        "PYTHON": sys.executable,
-        "STACK_ROOT": str(settings.root),
-        "STACK_DATA_DIR": str(data),
-        "OTELCOL_BIN": str(binaries.get("otelcol")),
-        "PROMETHEUS_BIN": str(binaries.get("prometheus")),
-        "JAEGER_BIN": str(binaries.get("jaeger")),
-        "BUGSINK_VENV": venv,
-        "COLLECTOR_QUEUE_DIR": str(data / "collector" / "queue"),
-        "JAEGER_DATA_DIR": str(data / "jaeger"),
-        "JAEGER_OTLP_ENDPOINT": settings.url("JAEGER_OTLP_PORT"),
-        "PROMETHEUS_WRITE_ENDPOINT": f"{settings.url('PROMETHEUS_PORT')}/api/v1/write",
-        **_grafana_environment(settings, grafana, secrets.get("GRAFANA_ADMIN_PASSWORD", "")),
-    }
-
-
-def _grafana_environment(settings: Settings, binary: str, password: str) -> dict[str, str]:
-    return {
-        "GRAFANA_BIN": binary or "grafana-is-not-here",
-        "GRAFANA_HOME": settings.options["GRAFANA_HOME"] or "/usr/share/grafana",
-        "PROMETHEUS_URL": settings.url("PROMETHEUS_PORT"),
-        "JAEGER_URL": settings.url("JAEGER_PORT"),
-        "SENTRY_EVENT_URL": settings.options["SENTRY_EVENT_URL"] or f"{settings.url('BUGSINK_PORT')}/issues/event/",
-        "GRAFANA_URL": settings.environ.get("TELEMETRY_GRAFANA_URL") or settings.url("GRAFANA_PORT"),
-        "DASHBOARDS_DIR": str(settings.root / "grafana" / "dashboards"),
-        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(settings.root / "grafana/dashboards/main_dashboard.json"),
-        "GF_SERVER_HTTP_ADDR": "127.0.0.1",
-        "GF_SERVER_HTTP_PORT": str(settings.ports["GRAFANA_PORT"]),
-        "GF_SECURITY_ADMIN_PASSWORD": password,
-        "GF_AUTH_ANONYMOUS_ENABLED": "false",
-        "GF_USERS_ALLOW_SIGN_UP": "false",
-        "GF_ANALYTICS_REPORTING_ENABLED": "false",
-        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
-        "GF_PLUGINS_PREINSTALL_DISABLED": "true",
-        "GF_PATHS_DATA": str(settings.data / "grafana"),
-        "GF_PATHS_LOGS": str(settings.data / "grafana" / "log"),
-        "GF_PATHS_PROVISIONING": str(settings.root / "grafana" / "provisioning"),
-    }
-
-
 def _fingerprint(settings: Settings, environment: Mapping[str, str]) -> str:
     """Changes with every variable and configuration file that the servers read when they start."""
     digest = hashlib.sha256(json.dumps(dict(environment), sort_keys=True).encode())
     folders = ("collector", "grafana/provisioning")
     files = [path for folder in folders for path in (settings.root / folder).rglob("*") if path.is_file()]
+    files += [path for path in delivery.written(settings) if path.is_file()]
     for path in sorted([*files, settings.root / "grafana" / "tempo.yaml", native.recipe_file(settings)]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -166,7 +101,9 @@ def _ending(settings: Settings) -> str:
 
 def _up_docker(settings: Settings) -> State:
     secrets = passwords.passwords(settings)
-    wanted = {name: part for name, part in parts.all_parts(settings).items() if name not in settings.without}
+    skipped = {*parts.NATIVE_ONLY, *settings.without}
+    wanted = {name: part for name, part in parts.all_parts(settings).items() if name not in skipped}
+    delivery.write(settings, wanted)
     # A label of every service: Compose makes containers anew for a changed label, not for a changed mounted file.
     environment = {**compose.environment(settings, secrets), "STACK_FINGERPRINT": _fingerprint(settings, {})[:12]}
     if not compose.is_running(settings):

@@ -34,7 +34,7 @@ def run_schedule(seed: int, seconds: float, setting: Setting | None = None) -> R
     with scene(setting) as made:
         until = time.monotonic() + seconds
         threads = [
-            threading.Thread(target=_fail, args=(made, name, random.Random(f"{seed} {name}"), until), daemon=True)  # noqa: S311 - a schedule
+            threading.Thread(target=_fail, args=(made, name, random.Random(f"{seed} {name}"), until), daemon=True)
             for name in (PROMETHEUS, JAEGER, COLLECTOR)
         ]
         for thread in threads:

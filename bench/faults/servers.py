@@ -16,8 +16,8 @@ import psutil
 import yaml
 
 from stack import build, native, settings
+from stack.native_environment import native_environment
 from stack.ports import free_ports
-from stack.up import native_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

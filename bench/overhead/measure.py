@@ -69,7 +69,7 @@ def measure(servers: list[Server], workload: Workload, rounds: int) -> dict[str,
     found = {server.name: Figures() for server in servers}
     for server in servers:
         asyncio.run(send(workload.load, server.port))
-    order = random.Random(1)  # noqa: S311 - the same in each run
+    order = random.Random(1)
     for _ in range(rounds):
         for server in order.sample(servers, len(servers)):
             _one(server, workload, found[server.name])

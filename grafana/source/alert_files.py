@@ -1,4 +1,4 @@
-"""What is written from the alerts: rules for Prometheus, rules and policy for Grafana, Alertmanager's configuration."""
+"""What is written from the alerts: rules for Prometheus and Grafana, and what delivers them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from urllib.parse import quote
 
 import yaml
 
-from grafana.source.alert_catalog import ALERTS, REMOVED, RULES
-from grafana.source.alerts import CRITICAL
+from grafana.source import watchdog
+from grafana.source.alert_catalog import REMOVED, RULES
+from grafana.source.alert_contacts import contact_points
+from grafana.source.alert_messages import TEMPLATES, grafana_templates
+from grafana.source.alert_routes import alertmanager, grafana_policies
 from grafana.source.board import FOLDER
 from grafana.source.boards import BOARDS
 from grafana.source.links import runbook_path
@@ -21,16 +24,12 @@ from telemetry import links
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from grafana.source.alerts import Alert, Place, Rule
+    from grafana.source.alerts import Place, Rule
 
-__all__ = ["alertmanager", "grafana_policies", "grafana_rules", "panel_id", "prometheus_rules", "rendered"]
+__all__ = ["grafana_rules", "panel_id", "prometheus_rules", "rendered"]
 
 GRAFANA = "http://127.0.0.1:3000"
 """Where the links of Prometheus's alerts lead; Grafana's own take its address from GRAFANA_URL."""
-INTERVAL = "30s"
-"""How often each rule is evaluated; Grafana wants a multiple of ten seconds."""
-GROUPED_BY = ["deployment_environment_name", "area"]
-"""One notification for all that happens in one part of one environment at a time."""
 _LOOKBACK = 600
 _RUNBOOK = Path(__file__).resolve().parents[2] / "docs/RUNBOOK.md"
 _HEADING = "# Written by `make dashboards` from grafana/source/alert_*.py.\n"
@@ -41,8 +40,11 @@ def rendered() -> dict[str, str]:
     return {
         "collector/prometheus/rules/alerts.yml": _HEADING + _yaml(prometheus_rules()),
         "collector/alertmanager.yml": _HEADING + _yaml(alertmanager()),
+        "collector/alertmanager.tmpl": TEMPLATES,
         "grafana/provisioning/alerting/rules.yaml": _HEADING + _escaped(_yaml(grafana_rules())),
-        "grafana/provisioning/alerting/policies.yaml": _HEADING + _escaped(_yaml(grafana_policies())),
+        "grafana/provisioning/alerting/policies.yaml": _HEADING + _yaml(grafana_policies()),
+        "grafana/provisioning/alerting/contact_points.yaml": _HEADING + _yaml(contact_points({})),
+        "grafana/provisioning/alerting/templates.yaml": _HEADING + _yaml(grafana_templates()),
     }
 
 
@@ -61,11 +63,16 @@ def panel_id(place: Place) -> int:
 
 def prometheus_rules() -> dict[str, Any]:
     """Return the rule file for those without Grafana's alerting."""
-    return {"groups": [_prometheus_group(area, rules) for area, rules in _by_area().items()]}
+    groups = [_prometheus_group(area, rules) for area, rules in _by_area().items()]
+    return {"groups": [*groups, watchdog.prometheus_group()]}
 
 
 def _prometheus_group(area: str, rules: list[Rule]) -> dict[str, Any]:
-    return {"name": f"alerts: {area}", "interval": INTERVAL, "rules": [_prometheus_rule(rule) for rule in rules]}
+    return {
+        "name": f"alerts: {area}",
+        "interval": rules[0].interval,
+        "rules": [_prometheus_rule(rule) for rule in rules],
+    }
 
 
 def _prometheus_rule(rule: Rule) -> dict[str, Any]:
@@ -81,12 +88,14 @@ def _prometheus_rule(rule: Rule) -> dict[str, Any]:
 def grafana_rules() -> dict[str, Any]:
     """Return the rules as Grafana provisions them, `$` not yet doubled."""
     groups = [_grafana_group(area, rules) for area, rules in _by_area().items()]
-    return {"apiVersion": 1, "groups": groups, "deleteRules": [{"orgId": 1, "uid": uid} for uid in REMOVED]}
+    heartbeat = watchdog.grafana_group(FOLDER, [_query(watchdog.EXPR), _is_there()])
+    deleted = [{"orgId": 1, "uid": uid} for uid in REMOVED]
+    return {"apiVersion": 1, "groups": [*groups, heartbeat], "deleteRules": deleted}
 
 
 def _grafana_group(area: str, rules: list[Rule]) -> dict[str, Any]:
     listed = [_grafana_rule(rule) for rule in rules]
-    return {"orgId": 1, "name": area, "folder": FOLDER, "interval": INTERVAL, "rules": listed}
+    return {"orgId": 1, "name": area, "folder": FOLDER, "interval": rules[0].interval, "rules": listed}
 
 
 def _grafana_rule(rule: Rule) -> dict[str, Any]:
@@ -165,79 +174,6 @@ def _explore(expr: str, since: str, until: str) -> str:
         here, there = (quote(f'"{name}":"') + text + quote('"') for text in ("0", moment))
         address = address.replace(here, there)
     return address
-
-
-def alertmanager() -> dict[str, Any]:
-    """Return Alertmanager's configuration: each of the two severities has an address of its own, in a file."""
-    return {
-        "route": {
-            "receiver": "tickets",
-            "group_by": GROUPED_BY,
-            "group_wait": "30s",
-            "group_interval": "5m",
-            "repeat_interval": "12h",
-            "routes": [{"receiver": "pager", "matchers": [f'severity="{CRITICAL}"'], "repeat_interval": "1h"}],
-        },
-        "receivers": [
-            {"name": name, "webhook_configs": [{"url_file": f"/etc/alertmanager/{name}.url", "max_alerts": 50}]}
-            for name in ("pager", "tickets")
-        ],
-        "inhibit_rules": [_critical_over_warning(alert) for alert in ALERTS if _has_both(alert)]
-        + [rule for alert in ALERTS for cause in alert.unless for rule in _one_cause(alert, cause)],
-    }
-
-
-def _has_both(alert: Alert) -> bool:
-    return len({level.severity for level in alert.levels}) > 1
-
-
-def _critical_over_warning(alert: Alert) -> dict[str, Any]:
-    of_alert = f'alert="{alert.name}"'
-    return {
-        "source_matchers": [of_alert, f'severity="{CRITICAL}"'],
-        "target_matchers": [of_alert, f'severity!="{CRITICAL}"'],
-        "equal": ["deployment_environment_name", *alert.told_apart_by],
-    }
-
-
-def _one_cause(alert: Alert, name: str) -> tuple[dict[str, Any], ...]:
-    """Silence what follows from a cause; a warning silences no page."""
-    (cause,) = (cause for cause in ALERTS if cause.name == name)
-    shared = [label for label in alert.told_apart_by if label in cause.told_apart_by]
-    equal = ["deployment_environment_name", *shared] if cause.of_environment else shared
-    source, target = f'alert="{name}"', f'alert="{alert.name}"'
-    critical, less = f'severity="{CRITICAL}"', f'severity!="{CRITICAL}"'
-    return (
-        {"source_matchers": [source, critical], "target_matchers": [target], "equal": equal},
-        {"source_matchers": [source], "target_matchers": [target, less], "equal": equal},
-    )
-
-
-def grafana_policies() -> dict[str, Any]:
-    """Return how Grafana groups notifications; it has no inhibition, so one area is one notification."""
-    policy = {
-        "orgId": 1,
-        "receiver": "grafana-default-email",
-        "group_by": GROUPED_BY,
-        "group_wait": "30s",
-        "group_interval": "5m",
-        "repeat_interval": "12h",
-        "routes": [
-            # A broken query has the labels of its rule: one notification for all that one data source breaks.
-            {
-                "receiver": "grafana-default-email",
-                "object_matchers": [["alertname", "=", "DatasourceError"]],
-                "group_by": ["alertname", "datasource_uid"],
-            },
-            {
-                "receiver": "grafana-default-email",
-                "object_matchers": [["severity", "=", CRITICAL]],
-                "group_by": GROUPED_BY,
-                "repeat_interval": "1h",
-            },
-        ],
-    }
-    return {"apiVersion": 1, "policies": [policy]}
 
 
 def _by_area() -> dict[str, list[Rule]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from grafana.source.alerts import seconds
 from grafana.source.promql import Queries, Scope
 
 if TYPE_CHECKING:
@@ -24,10 +25,12 @@ PROCESS = f"{SERVICE}, instance"
 def grown(series: str, window: str, by: str) -> str:
     """Events in the window, exact, the first one of a series included, which rate() and increase() do not see.
 
-    What a series had an hour before the window is taken off, so that a gap in the data is no burst of events.
+    What a series had in the hour before the window is taken off, so that a gap in the data is no burst of events. Where
+    it has begun again at 0 since then, under the same name, increase() says how many: that knows of resets.
     """
-    now = f"max_over_time({series}[{window}])"
-    return f"sum by ({by}) ({now} - (max_over_time({series}[1h] offset {window}) or 0 * {now}))"
+    now, reach = f"max_over_time({series}[{window}])", seconds(window) + seconds("1h")
+    new = f"{now} - (max_over_time({series}[1h] offset {window}) or 0 * {now})"
+    return f"sum by ({by}) ({new} unless resets({series}[{reach // 60}m]) > 0 or increase({series}[{window}]))"
 
 
 def counted(metric: Metric, window: str, by: str = ENVIRONMENT, where: str = "", suffix: str = "") -> str:

@@ -10,7 +10,7 @@ from telemetry import catalog
 
 __all__ = ["ALERTS"]
 
-FEWEST_FAILURES = 3
+FEWEST_FAILURES = 5
 """In five minutes; fewer are no page, whatever share they are of a quiet night's requests."""
 FEWEST_REQUESTS = 20
 """In five minutes, below which a percentile is one request's time."""
@@ -66,14 +66,14 @@ def _cost(level: Level) -> str:
 API_ERRORS = Alert(
     "ApiErrorRate", "api", "application", "percent",
     "<value> of the API's requests in <environment> fail: more than <limit> for <for>.",
-    "Callers get a server error. At least 3 requests of the last five minutes did.",
+    f"Callers get a server error. At least {FEWEST_FAILURES} requests of the last five minutes did.",
     "High error rate", Place("api_dashboard", "Errors by endpoint"), _api_errors,
-    (Level(WARNING, 0.01, "5m"), Level(CRITICAL, 0.05, "5m")),
+    (Level(WARNING, 0.01, "5m"), Level(CRITICAL, 0.05, "5m")), unless=("DatabasePoolExhausted",),
 )  # fmt: skip
 BOT_ERRORS = Alert(
     "BotErrorRate", "bot", "application", "percent",
     "<value> of the messages to the bot in <environment> fail: more than <limit> for <for>.",
-    "People write and get no answer, or an apology. At least 3 messages of the last five minutes failed.",
+    f"People write and get no answer, or an apology. At least {FEWEST_FAILURES} messages of five minutes failed.",
     "High error rate", Place("bot_dashboard", "Error Rate by Handler"), _bot_errors,
     (Level(WARNING, 0.01, "5m"), Level(CRITICAL, 0.05, "5m")),
 )  # fmt: skip

@@ -10,6 +10,10 @@ from telemetry import catalog
 __all__ = ["ALERTS"]
 
 CPU = catalog.PROCESS_CPU_TIME
+COLLECTOR_ABSENT = "absent_over_time(otelcol_process_cpu_seconds_total[30s])"
+CUT_OFF = f"max_over_time({COLLECTOR_ABSENT}[2m:10s])"
+"""All metrics come through the Collector: while it is not heard nobody else is, and that means nothing. When it is
+back, processes whose exports failed try again within half a minute."""
 SHORTEST_LIFE = 300
 """Seconds a service must have reported before its silence means something: a script of a minute may end."""
 REPLACED_WITHIN = 600
@@ -20,20 +24,24 @@ def _silent(level: Level) -> str:
     newest = last_seen(CPU, SERVICE)
     quiet = f"time() - {newest} > {level.limit:g}"
     if level.severity == CRITICAL:
-        return f"{quiet} and {newest} - {first_seen(CPU, SERVICE)} >= {SHORTEST_LIFE}"
+        return f"{quiet} and {newest} - {first_seen(CPU, SERVICE)} >= {SHORTEST_LIFE} unless on () {CUT_OFF}"
     last, began = last_seen(CPU, PROCESS), f"max by ({SERVICE}) ({first_seen(CPU, PROCESS)})"
     alone = f"{last} - on ({SERVICE}) group_left () {began} > {REPLACED_WITHIN}"
-    return f"time() - {last} > {level.limit:g} and {alone} unless on ({SERVICE}) {quiet}"
+    dead = f"time() - {last} > {level.limit:g} and {alone} unless on ({SERVICE}) {quiet}"
+    return f"{dead} unless on () {CUT_OFF}"
 
 
 def _no_messages(level: Level) -> str:
-    messages = ASK.series(catalog.TELEGRAM_MESSAGES)
-    usual = f"sum by ({ENVIRONMENT}) (increase({messages}[30m] offset 1d)) >= {level.limit:g}"
-    return f"{usual} unless {counted(catalog.TELEGRAM_MESSAGES, '30m')} > 0"
+    messages, window = ASK.series(catalog.TELEGRAM_MESSAGES), _NO_MESSAGES_WINDOW[level.severity]
+    usual = f"sum by ({ENVIRONMENT}) (increase({messages}[{window}] offset 1d)) >= {level.limit:g}"
+    return f"{usual} unless {counted(catalog.TELEGRAM_MESSAGES, window)} > 0"
+
+
+_NO_MESSAGES_WINDOW = {WARNING: "1h", CRITICAL: "30m"}
 
 
 def _collector_silent(_: Level) -> str:
-    return "absent_over_time(otelcol_process_cpu_seconds_total[1m])"
+    return COLLECTOR_ABSENT
 
 
 def _lost(level: Level) -> str:
@@ -76,14 +84,16 @@ SILENT = Alert(
 )  # fmt: skip
 NO_MESSAGES = Alert(
     "BotHandlesNothing", "bot", "application", "count",
-    "The bot in <environment> has handled no message for half an hour; yesterday at this time they were <value>.",
-    "Nobody writes, or updates do not arrive: a revoked token, a second bot with the same token, the network.",
+    "The bot in <environment> has handled no message for half an hour or longer; yesterday at this time they were "
+    "<value>.",
+    "Nobody writes, or updates do not arrive: a revoked token, a second bot with the same token, the network. "
+    "Critical: none for half an hour, where there were 100. Warning: none for an hour, where there were 75.",
     "Telegram does not answer", Place("bot_dashboard", "Messages per Minute"), _no_messages,
-    (Level(WARNING, 20, "5m"), Level(CRITICAL, 100, "5m")), ("CollectorSilent", "ProcessSilent"),
+    (Level(WARNING, 75, "5m"), Level(CRITICAL, 100, "5m")), ("CollectorSilent", "ProcessSilent"),
 )  # fmt: skip
 COLLECTOR_SILENT = Alert(
-    "CollectorSilent", "pipeline", "operations", "count",
-    "The Collector has not reported for 2 minutes: nothing arrives, and no other alert can be trusted.",
+    "CollectorSilent", "processes", "operations", "count",
+    "The Collector has not reported for a minute and a half: nothing arrives, and no other alert can be trusted.",
     "It reports every 5 seconds, by the way of all metrics: it is dead, or its way to Prometheus is blocked.",
     "No data", Place("pipeline_dashboard", "Series written"), _collector_silent,
     (Level(CRITICAL, 0, "1m"),), of_environment=False,

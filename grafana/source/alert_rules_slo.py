@@ -5,13 +5,16 @@ from __future__ import annotations
 from functools import partial
 
 from grafana.source.alert_queries import bad_events, burn_rate
-from grafana.source.alerts import CRITICAL, WARNING, Alert, Level, Place
+from grafana.source.alerts import CRITICAL, WARNING, Alert, Level, Place, seconds
 from grafana.source.objectives import ANSWERS, AVAILABILITY, PERIOD, Objective
 
 __all__ = ["ALERTS"]
 
 FEWEST_BAD = 5
-"""In the long window; fewer are no page, whatever share of a quiet night they are."""
+"""In a window of an hour or more; fewer are no page, whatever share of a quiet night they are."""
+FEWEST_STILL = 1.5
+"""In a shorter one: more than a single failure after an incident that is over, while the long window still sees it."""
+_HOUR = 3600
 LEVELS = (
     Level(CRITICAL, 14.4, "2m", ("1h", "5m")),
     Level(CRITICAL, 6, "5m", ("6h", "30m")),
@@ -22,7 +25,12 @@ LEVELS = (
 def _burns(objective: Objective, level: Level) -> str:
     long, short = level.windows or ("", "")
     rates = " and ".join(f"{burn_rate(objective, window)} > {level.limit:g}" for window in (long, short))
-    return f"{rates} and {bad_events(objective, long)} >= {FEWEST_BAD}"
+    floors = " and ".join(f"{bad_events(objective, window)} >= {_fewest(window)}" for window in (long, short))
+    return f"{rates} and {floors}"
+
+
+def _fewest(window: str) -> float:
+    return FEWEST_BAD if seconds(window) >= _HOUR else FEWEST_STILL
 
 
 def _budget(name: str, area: str, objective: Objective, unless: tuple[str, ...] = ()) -> Alert:
@@ -37,6 +45,6 @@ def _budget(name: str, area: str, objective: Objective, unless: tuple[str, ...] 
 
 
 ALERTS = (
-    _budget("ApiBudgetBurns", "api", AVAILABILITY, ("ApiErrorRate",)),
+    _budget("ApiBudgetBurns", "api", AVAILABILITY, ("ApiErrorRate", "DatabasePoolExhausted")),
     _budget("BotBudgetBurns", "bot", ANSWERS),
 )

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["CRITICAL", "WARNING", "Alert", "Level", "Place", "Rule", "seconds"]
 
 WARNING, CRITICAL = "warning", "critical"
+_INTERVAL = "30s"
+"""How often a rule is evaluated; Grafana wants a multiple of ten seconds."""
+_INTERVALS = {"processes": "10s"}
+"""Of areas in which a death is to be told within two minutes."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _WORDS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _PLACEHOLDER = re.compile(r"<(\w+)>")
@@ -103,6 +107,11 @@ class Rule:
     def uid(self) -> str:
         """Grafana's identifier, the same for ever."""
         return re.sub(r"(?<=[a-z])(?=[A-Z0-9])", "-", self.name).lower()
+
+    @property
+    def interval(self) -> str:
+        """How often it is evaluated, with all others of its area."""
+        return _INTERVALS.get(self.alert.area, _INTERVAL)
 
     @property
     def expr(self) -> str:

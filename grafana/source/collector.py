@@ -17,7 +17,7 @@ COLLECTOR_METRICS = {
     "otelcol_receiver_failed_spans_total": ("receiver",),
     "otelcol_receiver_failed_metric_points_total": ("receiver",),
     "otelcol_exporter_queue_size": ("exporter", "data_type"),
-    "otelcol_exporter_queue_capacity": ("exporter",),
+    "otelcol_exporter_queue_capacity": ("exporter", "data_type"),
     "otelcol_exporter_sent_spans_total": ("exporter",),
     "otelcol_exporter_sent_metric_points_total": ("exporter",),
     "otelcol_exporter_send_failed_spans_total": ("exporter", "error_permanent", "error_type"),

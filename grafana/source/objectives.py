@@ -10,7 +10,7 @@ PERIOD = "30d"
 """Over which an objective is kept; also how long Prometheus keeps metrics."""
 
 BOT_ANSWER_SECONDS = 10
-"""A message handled within this time counts as answered in time; one of the buckets of the duration's histogram."""
+"""A message handled within this time, without an error, is answered in time; a bucket of the duration's histogram."""
 
 COST_PER_HOUR = 5.0
 """US dollars that the models of one environment may cost in an hour before somebody is told."""
@@ -35,4 +35,4 @@ class Objective:
 
 
 AVAILABILITY = Objective("api_requests", "API requests answered without a server error", 0.995)
-ANSWERS = Objective("bot_answers", f"Telegram messages handled within {BOT_ANSWER_SECONDS} s", 0.95)
+ANSWERS = Objective("bot_answers", f"Telegram messages answered within {BOT_ANSWER_SECONDS} s", 0.95)

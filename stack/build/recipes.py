@@ -11,8 +11,19 @@ if TYPE_CHECKING:
 
     from stack.settings import Settings
 
-__all__ = ["BUILDER", "COLLECTOR_VERSION", "JAEGER_VERSION", "PROMETHEUS_VERSION", "RECIPES", "Recipe", "binary_path"]
+__all__ = [
+    "ALERTMANAGER_VERSION",
+    "BUILDER",
+    "COLLECTOR_VERSION",
+    "JAEGER_VERSION",
+    "PROMETHEUS_VERSION",
+    "RECIPES",
+    "Recipe",
+    "binary_path",
+]
 
+# The last one whose module holds the page it serves; later ones do not compile from the module alone.
+ALERTMANAGER_VERSION = "0.31.1"
 COLLECTOR_VERSION = "0.158.0"
 PROMETHEUS_VERSION = "3.16.0"
 # The module's tag and the product's version differ by history: 1.76.0 is the source of 2.13.0.
@@ -46,11 +57,18 @@ def _prometheus(name: str) -> Recipe:
     return Recipe(name=name, module=module, version="v0.316.0", package=f"./cmd/{name}", tags="remove_all_sd")
 
 
+def _alertmanager(name: str) -> Recipe:
+    module = "github.com/prometheus/alertmanager"
+    return Recipe(name=name, module=module, version=f"v{ALERTMANAGER_VERSION}", package=f"./cmd/{name}")
+
+
 RECIPES = (
     BUILDER,
     Recipe(name="process-compose", module="github.com/f1bonacc1/process-compose", version="v1.87.0", package="."),
     _prometheus("prometheus"),
     _prometheus("promtool"),
+    _alertmanager("alertmanager"),
+    _alertmanager("amtool"),
     Recipe(name="jaeger", module="github.com/jaegertracing/jaeger", version="v1.76.0", package="./cmd/jaeger"),
 )
 

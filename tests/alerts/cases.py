@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 STEP = 30
-"""Seconds between two evaluations, and between two samples unless a story says otherwise."""
+"""Seconds between two samples, and between two evaluations, unless a story says otherwise."""
 PROD = 'deployment_environment_name="production"'
 A, B = (f'{PROD}, service_name="health-agent", instance="{name}"' for name in "ab")
 LOOP = 'exporter="otlp_http/loop"'
@@ -28,12 +28,13 @@ class Story:
 
 @dataclass(frozen=True)
 class Quiet:
-    """Series with which none of the named rules may fire until then."""
+    """Series with which none of the named rules may fire until then, or from `since` on where it may before."""
 
     rules: tuple[str, ...]
     series: Series
     until: int = 1800
     step: int = field(default=STEP)
+    since: int = field(default=0, kw_only=True)
 
 
 def at(minutes: float) -> int:
@@ -91,13 +92,15 @@ def queue(size: str, sent: str) -> Series:
     return {held: size, f"otelcol_exporter_sent_metric_points_total{{{LOOP}}}": sent}
 
 
-def cpu(**processes: str) -> Series:
+def cpu(collector: str = "0+1x120", **processes: str) -> Series:
     name = f'process_cpu_time_seconds_total{{{PROD}, service_name="health-agent", instance='
-    return {f'{name}"{process}"}}': values for process, values in processes.items()}
+    found = {f'{name}"{process}"}}': values for process, values in processes.items()}
+    return found | {"otelcol_process_cpu_seconds_total": collector}
 
 
-API_FAILS = api("0+10x80", "0x20 3+3x60")
-BOT_FAILS = bot("0+10x80", "0x20 3+3x60")
+API_FAILS = api("0+10x80", "0x20 5+3x60")
+API_RESTARTED = api("0+10x40 0x60", "40x40 0+10x60")
+BOT_FAILS = bot("0+10x80", "0x20 5+3x60")
 SLOW_API = durations("http_request_duration_seconds", "0+20x20 400x60", "0+20x80", ("5", "10"))
 BLOCKED = durations("event_loop_lag_seconds", "0+10x20 200x60", "0+10x80", ("1", "2.5"))
 EXHAUSTED = pool("5x20 10x60", "0x20 3x60")
@@ -123,10 +126,13 @@ def outage(key: str, minutes: int) -> Series:
 
 
 FIRES: dict[str, dict[str, Story]] = {
-    "ApiErrorRateWarning": {"3 of 113 requests and more fail": Story(API_FAILS, at(10.5))},
-    "ApiErrorRateCritical": {"6 of 106 requests and more fail": Story(API_FAILS, at(11))},
-    "BotErrorRateWarning": {"3 of 113 messages and more fail": Story(BOT_FAILS, at(10.5))},
-    "BotErrorRateCritical": {"6 of 106 messages and more fail": Story(BOT_FAILS, at(11))},
+    "ApiErrorRateWarning": {"5 of 105 requests and more fail": Story(API_FAILS, at(10.5))},
+    "ApiErrorRateCritical": {
+        "8 of 108 requests and more fail": Story(API_FAILS, at(11)),
+        "every request fails after a restart under the same name": Story(API_RESTARTED, at(21)),
+    },
+    "BotErrorRateWarning": {"5 of 105 messages and more fail": Story(BOT_FAILS, at(10.5))},
+    "BotErrorRateCritical": {"8 of 108 messages and more fail": Story(BOT_FAILS, at(11))},
     "ApiLatencyWarning": {"each request takes 5 to 10 seconds": Story(SLOW_API, at(10.5))},
     "ApiLatencyCritical": {"each request takes 5 to 10 seconds": Story(SLOW_API, at(10.5))},
     "DatabasePoolExhaustedWarning": {"all ten connections are in use": Story(EXHAUSTED, at(10.5))},
@@ -150,9 +156,9 @@ FIRES: dict[str, dict[str, Story]] = {
     "BotBudgetBurnsWarning3d": {"answers are late for four hours": Story(outage("bot_answers", 4320), at(4548), 60)},
     "ProcessSilentWarning": {"one of two processes is killed": Story(ONE_OF_TWO, at(21.5))},
     "ProcessSilentCritical": {"the only process is killed": Story(DEAD, at(21.5))},
-    "BotHandlesNothingWarning": {"150 came yesterday": Story(NO_MESSAGES, at(1510), 60)},
-    "BotHandlesNothingCritical": {"150 came yesterday": Story(NO_MESSAGES, at(1510), 60)},
-    "CollectorSilentCritical": {"the Collector is killed": Story(COLLECTOR_GONE, at(11))},
+    "BotHandlesNothingWarning": {"300 came in this hour of yesterday": Story(NO_MESSAGES, at(1540), 60)},
+    "BotHandlesNothingCritical": {"150 came in this half hour of yesterday": Story(NO_MESSAGES, at(1510), 60)},
+    "CollectorSilentCritical": {"the Collector is killed": Story(COLLECTOR_GONE, at(10.5))},
     "DataLostWarning": {"the first refusal ever is for good": Story(lost("_x20 20000x60"), at(10))},
     "DataLostCritical": {"20,000 items are refused for good": Story(lost("_x20 20000x60"), at(10))},
     "DataRefusedWarning": {"applications are turned away": Story(REFUSED, at(10.5))},
@@ -167,6 +173,7 @@ BURNS = ("Critical1h", "Critical6h", "Warning3d")
 QUIET: dict[str, Quiet] = {
     "one failed request at night": Quiet(both("ApiErrorRate"), api("0x10 1x60", "_x20 1x60")),
     "fifty failures in half a minute": Quiet(both("ApiErrorRate"), api("0+10x80", "0x20 50x60")),
+    "four failed messages of a thousand in five minutes": Quiet(both("BotErrorRate"), bot("0+100x80", "0x20 4x60")),
     "one failed message at night": Quiet(both("BotErrorRate"), bot("0x10 1x60", "_x20 1x60")),
     "three slow requests at night": Quiet(
         both("ApiLatency"), durations("http_request_duration_seconds", "0x80", "0x20 3x60", ("5", "10"))
@@ -182,6 +189,16 @@ QUIET: dict[str, Quiet] = {
     "ten hours with three failures": Quiet(
         tuple(f"ApiBudgetBurns{level}" for level in BURNS), recorded("api_requests", "0x600", "0.0001x600"), at(600), 60
     ),
+    "one failure of a few requests, forty minutes after an outage": Quiet(
+        ("ApiBudgetBurnsCritical1h", "ApiBudgetBurnsCritical6h"),
+        recorded("api_requests", "1x360 0.05x30 0.01x40 0.00667x4 0.01x60", "1x391 0.01x106"),
+        at(480), 60, since=at(426),
+    ),
+    "three failures in a night after an outage by day": Quiet(
+        ("ApiBudgetBurnsWarning3d",),
+        recorded("api_requests", "1x600 0.05x60 0.02x500 0.01x4 0.02x400", "1x661 0.02x906"),
+        at(1500), 60, since=at(1100),
+    ),
     "a failure rate just within the budget": Quiet(
         tuple(f"ApiBudgetBurns{level}" for level in BURNS), recorded("api_requests", "0.996x600", "1x600"), at(600), 60
     ),
@@ -190,7 +207,17 @@ QUIET: dict[str, Quiet] = {
     ),
     "a deployment with an overlap": Quiet(both("ProcessSilent"), cpu(a="1+1x40 _x60", b="_x38 1+1x62"), at(50)),
     "a deployment with a minute between": Quiet(both("ProcessSilent"), cpu(a="1+1x40 _x60", b="_x43 1+1x57"), at(50)),
+    "a Collector that is silent, too": Quiet(both("ProcessSilent"), cpu(collector="0+1x40 _x60", a="1+1x40 _x60")),
+    "a Collector that is back a minute before the process is": Quiet(
+        both("ProcessSilent"), cpu(collector="0+1x40 _x10 0+1x60", a="1+1x40 _x12 1+1x60"), at(50)
+    ),
     "a script of two minutes": Quiet(both("ProcessSilent"), cpu(a="1+1x100", script="_x20 1x4 _x60"), at(50)),
+    "an hour without a message, where yesterday there was one conversation of forty": Quiet(
+        both("BotHandlesNothing"), {f"telegram_messages_total{{{A}}}": "0x60 0+1x40 40x1700"}, at(1700), 60
+    ),
+    "a bot that has begun again under the same name": Quiet(
+        both("BotHandlesNothing"), {f"telegram_messages_total{{{A}}}": "0+5x1500 0+5x100"}, at(1600), 60
+    ),
     "an hour in which nobody wrote yesterday either": Quiet(
         both("BotHandlesNothing"), {f"telegram_messages_total{{{A}}}": "9x1600"}, at(1560), 60
     ),

@@ -21,7 +21,7 @@ BY_NAME = {rule.name: rule for rule in RULES}
 
 @dataclass(frozen=True)
 class Case:
-    """Whether a rule has fired by a moment, in seconds."""
+    """Whether a rule has fired by a moment, in seconds, or since another."""
 
     rule: str
     kind: str
@@ -30,6 +30,7 @@ class Case:
     moment: int
     step: int
     fires: bool
+    since: int = 0
 
 
 @cache
@@ -44,7 +45,7 @@ def cases_of(rule: Rule) -> list[Case]:
         end = story.since + hold
         before = f"{rule.name} is silent one step before {rule.level.hold}: {sentence}"
         after = f"{rule.name} fires at {rule.level.hold}: {sentence}"
-        found.append(Case(rule.name, "before", before, story.series, end - STEP, story.step, fires=False))
+        found.append(Case(rule.name, "before", before, story.series, end - story.step, story.step, fires=False))
         found.append(Case(rule.name, "at", after, story.series, end, story.step, fires=True))
     found += [quiet_case(rule.name, sentence, quiet) for sentence, quiet in QUIET.items() if rule.name in quiet.rules]
     fires = rule.name in FIRES_WITHOUT_DATA
@@ -53,7 +54,8 @@ def cases_of(rule: Rule) -> list[Case]:
 
 
 def quiet_case(rule: str, sentence: str, quiet: Quiet) -> Case:
-    return Case(rule, "quiet", f"{rule} stays quiet: {sentence}", quiet.series, quiet.until, quiet.step, fires=False)
+    name = f"{rule} stays quiet: {sentence}"
+    return Case(rule, "quiet", name, quiet.series, quiet.until, quiet.step, fires=False, since=quiet.since)
 
 
 CASES = {case.sentence: case for rule in RULES for case in cases_of(rule)}
@@ -70,7 +72,8 @@ def replay(case: Case, folder: Path) -> subprocess.CompletedProcess[str]:
         for group in alert_files.prometheus_rules()["groups"]
     ]
     (folder / "rules.yml").write_text(yaml.safe_dump({"groups": [group for group in groups if group["rules"]]}))
-    fired = f'count(count_over_time(ALERTS{{alertname="{case.rule}", alertstate="firing"}}[{case.moment + 1}s]))'
+    firing = f'ALERTS{{alertname="{case.rule}", alertstate="firing"}}'
+    fired = f"count(count_over_time({firing}[{case.moment - case.since + 1}s]))"
     asked = {
         "expr": fired,
         "eval_time": f"{case.moment}s",
@@ -82,7 +85,8 @@ def replay(case: Case, folder: Path) -> subprocess.CompletedProcess[str]:
         "promql_expr_test": [asked],
     }
     file = folder / "test.yml"
-    file.write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "30s", "tests": [test]}))
+    every = f"{case.step}s"
+    file.write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": every, "tests": [test]}))
     return subprocess.run([promtool(), "test", "rules", file], capture_output=True, text=True, check=False)
 
 

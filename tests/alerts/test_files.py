@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from grafana.source import alert_files
+from grafana.source import alert_files, alert_routes, watchdog
 from grafana.source.alert_catalog import ALERTS, REMOVED, RULES
 from grafana.source.alerts import Alert, Place, Rule
 from grafana.source.boards import BOARDS
@@ -18,7 +18,7 @@ FILES = alert_files.rendered()
 GRAFANA = yaml.safe_load(FILES["grafana/provisioning/alerting/rules.yaml"])
 IN_GRAFANA = {rule["title"]: rule for group in GRAFANA["groups"] for rule in group["rules"]}
 IN_PROMETHEUS = {rule["alert"]: rule for group in alert_files.prometheus_rules()["groups"] for rule in group["rules"]}
-INHIBITED = alert_files.alertmanager()["inhibit_rules"]
+INHIBITED = alert_routes.alertmanager()["inhibit_rules"]
 SECTIONS = re.findall(r"^## (.*)$", (ROOT / "docs/RUNBOOK.md").read_text(), re.MULTILINE)
 
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
@@ -81,7 +81,7 @@ def test_grafanas_file_has_no_dollar_that_it_would_fill_in_but_its_own_address()
 
 def test_identifiers_are_unique_and_short_enough_and_none_was_removed_before() -> None:
     uids = [rule["uid"] for rule in IN_GRAFANA.values()]
-    assert len(set(uids)) == len(RULES)
+    assert len(set(uids)) == len(uids) == len(RULES) + 1
     assert all(re.fullmatch(r"[a-z0-9-]{1,40}", uid) for uid in uids)
     assert not set(uids) & set(REMOVED)
 
@@ -94,7 +94,7 @@ def test_a_removed_rule_is_deleted_in_grafana(monkeypatch: pytest.MonkeyPatch) -
 def test_a_rule_that_is_gone_must_be_listed_as_removed() -> None:
     """The committed list of all that ever were: a name may only be added to it."""
     ever = set((ROOT / "tests/alerts/uids.txt").read_text().split())
-    assert ever == {rule.uid for rule in RULES} | set(REMOVED)
+    assert ever == {rule.uid for rule in RULES} | {watchdog.UID} | set(REMOVED)
 
 
 def test_each_alert_of_the_plan_has_a_warning_and_a_critical_level() -> None:
@@ -135,6 +135,9 @@ SILENCED: dict[str, tuple[dict[str, str], dict[str, str], bool]] = {
         firing("ApiErrorRate", "critical"), firing("ApiBudgetBurns", "critical"), True),
     "a warning about failing requests does not": (
         firing("ApiErrorRate", "warning"), firing("ApiBudgetBurns", "critical"), False),
+    "a pool in which requests wait silences the requests that fail for it": (
+        firing("DatabasePoolExhausted", "critical", service_name="api", instance="a"),
+        firing("ApiErrorRate", "critical"), True),
     "a dead Collector silences the processes it cuts off": (
         {"alert": "CollectorSilent", "severity": "critical"},
         firing("ProcessSilent", "critical", service_name="health-agent"), True),
@@ -176,10 +179,17 @@ def routes(policy: dict[str, Any]) -> list[list[str]]:
 
 
 def test_grafana_sends_one_notification_an_area_and_one_for_all_that_a_broken_source_breaks() -> None:
-    (policy,) = alert_files.grafana_policies()["policies"]
+    (policy,) = alert_routes.grafana_policies()["policies"]
     area = ["deployment_environment_name", "area"]
-    assert routes(policy) == [area, ["alertname", "datasource_uid"], area]
-    assert alert_files.alertmanager()["route"]["group_by"] == area
+    assert routes(policy) == [area, ["alertname"], ["alertname", "datasource_uid"], area, area]
+    assert alert_routes.alertmanager()["route"]["group_by"] == area
+
+
+def test_the_heartbeat_always_fires_and_stops_where_it_cannot_be_asked() -> None:
+    there, here = IN_GRAFANA[watchdog.NAME], IN_PROMETHEUS[watchdog.NAME]
+    assert there["data"][0]["model"]["expr"] == here["expr"] == "vector(1)"
+    assert (there["for"], here.get("for")) == ("0s", None)
+    assert (there["noDataState"], there["execErrState"]) == ("OK", "OK")
 
 
 def test_with_grafana_prometheus_evaluates_and_sends_nothing_and_grafana_does_not_list_it_twice() -> None:

@@ -52,7 +52,41 @@ def test_every_port_is_bound_to_loopback(stack: StackUnderTest) -> None:
 def test_status_shows_every_part_and_exits_0(stack: StackUnderTest) -> None:
     done = stack.run("status")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert all(name in done.stdout for name in ("collector", "prometheus", "jaeger", "bugsink"))
+    assert all(name in done.stdout for name in ("collector", "prometheus", "alertmanager", "jaeger", "bugsink"))
+
+
+def test_status_says_that_without_a_channel_nobody_is_told(stack: StackUnderTest) -> None:
+    assert "Alerts are sent to nobody: set a channel" in stack.run("status").stdout
+    tried = stack.run("alert-test")
+    assert tried.returncode == 1
+    assert "No channel is set up" in tried.stderr
+
+
+def test_a_silence_shows_in_status_until_it_is_ended(stack: StackUnderTest) -> None:
+    made = stack.run("silence", "2h", "moving the database", "area=database")
+    identity = made.stdout.strip()
+    assert f"area=database (moving the database); {identity}" in stack.run("status").stdout
+    assert stack.run("silence", "end", identity).returncode == 0
+    assert "Silenced" not in stack.run("status").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [(("soon", "why"), 'got "soon"'), (("1h", "why", "database"), "must be NAME=VALUE"), (("end", "x"), "refuses")],
+    ids=["no duration", "no label", "no id"],
+)
+def test_a_silence_that_makes_no_sense_is_refused(
+    stack: StackUnderTest, arguments: tuple[str, ...], wrong: str
+) -> None:
+    done = stack.run("silence", *arguments)
+    assert done.returncode == 1
+    assert wrong in done.stderr
+
+
+def test_alertmanager_gets_what_prometheus_fires(stack: StackUnderTest) -> None:
+    url = f"{stack.settings.url('ALERTMANAGER_PORT')}/api/v2/alerts?filter=alertname=Watchdog"
+    (heartbeat,) = eventually(lambda: get_json(url), seconds=30)
+    assert heartbeat["generatorURL"].startswith(stack.settings.url("PROMETHEUS_PORT"))
 
 
 def test_applications_are_told_only_of_what_runs(stack: StackUnderTest) -> None:

@@ -171,7 +171,7 @@ class Control:
     async def answers(self, request: Request) -> Response:
         """Return what the bot sent to a chat, waiting for it."""
         after, timeout = int(request.query_params.get("after", 0)), float(request.query_params.get("timeout", 0))
-        return JSONResponse(await self.chats.answers(request.path_params["chat_id"], after, timeout))
+        return JSONResponse(await self.chats.answers(int(request.path_params["chat_id"]), after, timeout))
 
     async def flood(self, request: Request) -> Response:
         """Make the next messages to a chat fail with 429."""
@@ -218,7 +218,7 @@ def create_app() -> Starlette:
             Route("/bot{token}/{method}", api.call, methods=["GET", "POST"]),
             Route("/file/bot{token}/{path:path}", api.download),
             Route("/control/updates", control.write, methods=["POST"]),
-            Route("/control/chats/{chat_id:int}/messages", control.answers),
+            Route("/control/chats/{chat_id}/messages", control.answers),
             Route("/control/flood", control.flood, methods=["POST"]),
             Route("/control/state", control.state),
         ]

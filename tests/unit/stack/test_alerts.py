@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from stack import alerts, settings
-
-
-@pytest.fixture
-def deaf_port() -> Iterator[int]:
-    with socket.socket() as nobody_listens:
-        nobody_listens.bind(("127.0.0.1", 0))
-        yield nobody_listens.getsockname()[1]
 
 
 def alert(name: str, severity: str, state: str = "firing", **labels: str) -> dict[str, Any]:
@@ -40,3 +29,7 @@ def test_a_warning_is_left_out_beside_its_critical_level_only_where_both_mean_th
 def test_without_an_answer_it_says_that_nobody_knows(deaf_port: int) -> None:
     (line,) = alerts.firing(settings.load({"PROMETHEUS_PORT": str(deaf_port)}))
     assert line.startswith("Prometheus does not tell what fires: ")
+
+
+def test_the_heartbeat_is_no_trouble() -> None:
+    assert alerts.lines([alert("Watchdog", "none")]) == []
