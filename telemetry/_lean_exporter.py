@@ -18,7 +18,7 @@ __all__ = ["LeanSpanExporter"]
 
 
 class LeanSpanExporter(OTLPSpanExporter):
-    """Encodes spans ten times faster.
+    """Encodes spans four times faster.
 
     https://github.com/open-telemetry/opentelemetry-python/blob/v1.45.1/exporter/opentelemetry-exporter-otlp-proto-http/src/opentelemetry/exporter/otlp/proto/http/trace_exporter/__init__.py#L176
     """
