@@ -249,6 +249,9 @@ def _free_port() -> int:
 
 def main(names: list[str]) -> int:
     """Examine the ways named, or all; print the table."""
+    if "TELEMETRY_PROMETHEUS_URL" not in os.environ:
+        print("Prometheus and Jaeger are looked into: `make up`, then `python -m stack exec python -m bench.matrix`.")
+        return 2
     head = ("way to run", "sum in Prometheus", "resets", "instances", "spans in Jaeger", "exit, no Collector")
     form = "{:26}{:20}{:9}{:14}{:18}{}"
     print(form.format(*head))
