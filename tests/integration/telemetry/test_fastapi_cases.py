@@ -35,7 +35,8 @@ class Case:
 
     @property
     def name(self) -> str:
-        return self.method if self.endpoint == "unmatched" else f"{self.method} {self.endpoint}"
+        method = "_OTHER" if self.method == "BREW" else self.method
+        return method if self.endpoint == "unmatched" else f"{method} {self.endpoint}"
 
 
 PREFLIGHT = {"Origin": "http://elsewhere", "Access-Control-Request-Method": "GET"}
