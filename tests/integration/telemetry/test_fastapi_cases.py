@@ -35,7 +35,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        method = self.method if self.method != "BREW" else "_OTHER"
+        method = "_OTHER" if self.method == "BREW" else self.method
         return method if self.endpoint == "unmatched" else f"{method} {self.endpoint}"
 
 
