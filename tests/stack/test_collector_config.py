@@ -39,7 +39,7 @@ TRACE_ID, SPAN_ID = bytes(range(16)), bytes(range(8))
 
 
 def spans() -> ExportTraceServiceRequest:
-    """The file's, with a prompt of 70,000 letters."""
+    """The file's, with a text of 70,000 letters."""
     text = INPUT.read_text(encoding="utf-8").replace("LONG", "x" * 70_000)
     message = ExportTraceServiceRequest()
     text_format.Parse(text, message)
