@@ -17,15 +17,22 @@ __all__ = ["check_free", "free_ports", "holder", "is_free"]
 
 _FOR_SERVERS = range(14_000, 32_000)
 """Below the kernel's 32,768 to 60,999, above what servers usually have."""
+_given: set[int] = set()
 
 
 def free_ports(names: Iterable[str]) -> dict[str, str]:
     """A free port for each name, outside of the range that connections are given their own ports from.
 
-    A client that tries to reach a server that is down may be given the server's port for itself, and keep it.
+    A client that tries to reach a server that is down may be given the server's port for itself, and keep it. Nor does
+    this process give a port twice: the server that it was for may be down for a while.
     """
     candidates = random.sample(_FOR_SERVERS, len(_FOR_SERVERS))
-    return {name: str(next(port for port in iter(candidates.pop, None) if is_free(port))) for name in names}
+    found = {}
+    for name in names:
+        port = next(port for port in iter(candidates.pop, None) if port not in _given and is_free(port))
+        _given.add(port)
+        found[name] = str(port)
+    return found
 
 
 def is_free(port: int) -> bool:

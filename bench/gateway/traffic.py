@@ -24,6 +24,10 @@ PLAIN, ERROR, SLOW = "plain", "error", "slow"
 SPANS = 6
 """Of each trace: five steps, and the root that ends last."""
 SLOW_SECONDS, _FAST_SECONDS = 4.0, 0.5
+_ATTRIBUTES = [
+    KeyValue(key=f"gateway.attribute.{number}", value=AnyValue(string_value=f"some value, number {number}"))
+    for number in range(12)
+]
 _KINDS = (ERROR, SLOW, *[PLAIN] * 8)
 _TICK_SECONDS = 0.1
 _PARTS_APART_SECONDS = 0.6
@@ -146,6 +150,7 @@ def _span(trace: _Trace, step: int) -> Span:
     span = Span(trace_id=trace.trace_id, span_id=span_id, kind=Span.SPAN_KIND_INTERNAL)
     span.name = f"{'step' if step else 'root'} {trace.sent.phase}"
     span.start_time_unix_nano, span.end_time_unix_nano = now - int(trace.seconds * 1e9), now
+    span.attributes.extend(_ATTRIBUTES)
     if step:
         span.parent_span_id = trace.root_id
     if trace.sent.kind == ERROR and step == SPANS - 1:

@@ -44,3 +44,9 @@ def test_free_ports_pass(taken: int) -> None:
         free = server.getsockname()[1]
     assert free != taken
     ports.check_free({"JAEGER_PORT": free})
+
+
+def test_no_port_is_given_twice_though_its_server_is_down() -> None:
+    names = [str(number) for number in range(500)]
+    given = [*ports.free_ports(names).values(), *ports.free_ports(names).values()]
+    assert len(set(given)) == len(given)
