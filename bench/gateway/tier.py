@@ -46,7 +46,10 @@ class Tier:
     def start_gateway(self) -> str:
         """Start one more gateway, which no agent knows yet; its address."""
         address = _ADDRESSES[len(self.gateways)]
-        place = Place(self.folder / address, self._variables() | {"COLLECTOR_BIND": address} | self.gateway_settings)
+        place = Place(
+            self.folder / address,
+            self._variables() | {"COLLECTOR_BIND": address, "OTLP_BIND": address} | self.gateway_settings,
+        )
         place.ports["OTLP_GRPC_PORT"] = self._port
         server = _member(place, "gateway.yaml")
         server.start()
