@@ -23,7 +23,7 @@ FILLED = [metric for metric in CATALOG.values() if metric.prometheus not in NOT_
 
 def selector(demo: dict[str, Any]) -> str:
     """Return what selects all that a demo sent; that an alert of a busy machine fires, Prometheus says itself."""
-    return f'{{instance=~"demo-{demo["run"]}-.*",__name__!~"ALERTS.*"}}'
+    return f'{{instance=~"demo-{demo["run"]}-.*",alertname=""}}'
 
 
 def labels_of(pipeline: Pipeline, series: str) -> list[set[str]]:
