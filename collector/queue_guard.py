@@ -69,6 +69,7 @@ class _File:
         if not heads:
             raise _DamagedError("neither of its heads is right")
         _, self._root, self._pages, self._size = max(heads)
+        self._seen: set[int] = set()
 
     def _head(self, at: int) -> tuple[int, int, int, int] | None:
         """Transaction, root, number of pages and page size, if this is a head."""
@@ -83,16 +84,32 @@ class _File:
         """Raise where a page that is in use is not one."""
         if self._pages * self._size > len(self._data):
             raise _DamagedError(f"it ends after {len(self._data)} bytes of {self._pages * self._size}")
-        waiting, seen = [self._root], set()
-        while waiting:
-            page = waiting.pop()
-            if page in seen or not 1 < page < self._pages:
-                raise _DamagedError(f"page {page} is in use twice, or outside of the file")
-            seen.add(page)
-            waiting += self._below(page)
+        buckets = [self._root]
+        while buckets:
+            self._walk(buckets.pop(), b"", None, buckets)
 
-    def _below(self, page: int) -> list[int]:
-        """Check one page; return those it leads to."""
+    def _walk(self, page: int, low: bytes, high: bytes | None, buckets: list[int]) -> bytes:
+        """Check a page and all below it, whose keys rise from `low` and stay below `high`; return the last key.
+
+        The roots of buckets within it are added to `buckets`: each has an order of its own.
+        """
+        if page in self._seen or not 1 < page < self._pages:
+            raise _DamagedError(f"page {page} is in use twice, or outside of the file")
+        self._seen.add(page)
+        leaf, elements = self._elements(page)
+        last = low
+        for number, (key, below) in enumerate(elements):
+            if key < last or (number and key == last) or (high is not None and key >= high):
+                raise _DamagedError(f"a key of page {page} is out of order")
+            last = key
+            if not leaf:
+                last = self._walk(below, key, elements[number + 1][0] if number + 1 < len(elements) else high, buckets)
+            elif below:
+                buckets.append(below)
+        return last
+
+    def _elements(self, page: int) -> tuple[bool, list[tuple[bytes, int]]]:
+        """Return whether a page is a leaf, and each key with the page below it, 0 for none."""
         start = page * self._size
         own, flags, count, overflow = struct.unpack_from("<QHHI", self._data, start)
         if own != page or flags not in (_BRANCH, _LEAF) or page + overflow >= self._pages:
@@ -101,19 +118,21 @@ class _File:
         if start + _HEADER + count * _ELEMENT > end:
             raise _DamagedError(f"page {page} holds {count} entries, more than have room")
         places = range(start + _HEADER, start + _HEADER + count * _ELEMENT, _ELEMENT)
-        return [found for at in places for found in self._element(at, end, leaf=flags == _LEAF)]
+        leaf = flags == _LEAF
+        return leaf, [self._leaf_element(at, end) if leaf else self._branch_element(at, end) for at in places]
 
-    def _element(self, at: int, end: int, *, leaf: bool) -> list[int]:
-        if not leaf:
-            position, key, page = struct.unpack_from("<IIQ", self._data, at)
-            _check_room(at + position + key, end)
-            return [page]
+    def _branch_element(self, at: int, end: int) -> tuple[bytes, int]:
+        position, key, page = struct.unpack_from("<IIQ", self._data, at)
+        _check_room(at + position + key, end)
+        return self._data[at + position : at + position + key], page
+
+    def _leaf_element(self, at: int, end: int) -> tuple[bytes, int]:
         flags, position, key, value = struct.unpack_from("<IIII", self._data, at)
         _check_room(at + position + key + value, end)
-        if not flags & _BUCKET:
-            return []
-        (root,) = struct.unpack_from("<Q", self._data, at + position + key)
-        return [root] if root else []  # 0: a small bucket stands within the page
+        root = 0  # also of a small bucket, which stands within the page
+        if flags & _BUCKET:
+            (root,) = struct.unpack_from("<Q", self._data, at + position + key)
+        return self._data[at + position : at + position + key], root
 
 
 def _check_room(last: int, end: int) -> None:

@@ -61,6 +61,10 @@ class Bounds:
         """Return the labels of a combination that is not known; as it is remembered only within the bounds."""
         said = tuple([_text(value) for value in raw])
         with self._lock:
+            if any(not label.values for label in metric.labels):
+                self.overflows[metric.prometheus] += (
+                    0  # a series at 0 shows that it is watched, and the first one past it
+                )
             values = tuple([self._value(metric, label, text) for label, text in zip(metric.labels, said, strict=True)])
             if values not in known and len(known) >= SERIES_LIMIT:
                 values = tuple([_past_all(label, text) for label, text in zip(metric.labels, values, strict=True)])

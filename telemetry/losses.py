@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Hop", "Losses"]
 
 _COLUMNS = 80
-_LINE = "{:<9}{:<28}{:>11}{:>11}{:>9}{:>12}"
+_LINE = "{:<13}{:<26}{:>10}{:>10}{:>9}{:>12}"
 _SIGNALS = {"spans": "spans", "metrics": "metric_points"}
 """Ours, and the words of the Collector's metrics."""
 _FINAL = 'error_type!="Shutdown"'
