@@ -3,70 +3,43 @@
 The processor builds a span of Sentry's beside each of ours while the request waits, also where Sentry is not to get the
 trace. Here the spans of a trace that Sentry keeps are collected as they end; a thread makes the transaction of them and
 posts it, with the operations, statuses and data that `_sentry_spans.py` gives it.
-
-https://develop.sentry.dev/sdk/data-model/event-payloads/transaction/
 """
 
 from __future__ import annotations
 
-import json
-import logging
 import threading
 import time
-import uuid
-import zlib
 from collections import deque
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from http.client import HTTPException, HTTPMessage
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanProcessor
-from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
 from sentry_sdk.consts import VERSION, EndpointType
-from sentry_sdk.tracing import get_span_status_from_http_code
 from sentry_sdk.utils import Dsn
 
-from telemetry._clean_spans import clean_spans
 from telemetry._guard import Guard
-from telemetry._sentry_spans import KIND, operation
+from telemetry._sentry_trace_event import Facts, envelope, transaction
 from telemetry._sentry_wire import Wire
-from telemetry._users import ATTRIBUTE as USER
 from telemetry.accounting import NETWORK, RATE_LIMITED, REFUSED, SHUTDOWN
 from telemetry.entry import REASON
 from telemetry.sampling import sentry_keeps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from telemetry._sentry_trace_event import Trace
     from telemetry.accounting import Account
     from telemetry.settings import Settings
     from telemetry.switches import Switches
 
-    Trace = tuple[ReadableSpan, Sequence[ReadableSpan]]
+__all__ = ["TransactionProcessor", "TransactionSender", "Transactions"]
 
-__all__ = ["Facts", "TransactionProcessor", "TransactionSender", "Transactions", "envelope", "transaction"]
-
-_logger = logging.getLogger("telemetry")
 _MOST_TRACES, _MOST_SPANS, _MOST_WAITING = 2000, 1000, 500
 _OK, _TOO_MANY = range(200, 300), 429
 _PAUSE_SECONDS = 60.0
-_TAG = "tag."
-_GZIP = 31
-"""zlib's word for the format of gzip."""
-_sending = Guard("send a transaction to Sentry")
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What every transaction of a process says."""
-
-    environment: str
-    release: str | None
-    server_name: str
-    sdk: str
+_collecting, _sending = Guard("collect a trace for Sentry"), Guard("send a transaction to Sentry")
 
 
 class TransactionProcessor(SpanProcessor):
@@ -86,6 +59,10 @@ class TransactionProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Collect a span, or hand its trace over."""
+        with _collecting:
+            self._collect(span)
+
+    def _collect(self, span: ReadableSpan) -> None:
         context, parent = span.context, span.parent
         if context is None or not self._keeps(context.trace_id):
             return
@@ -213,73 +190,3 @@ class Transactions:
     def close(self, seconds: float) -> None:
         """Send, and stop."""
         self._sender.close(seconds)
-
-
-def envelope(event: dict[str, Any]) -> bytes:
-    """Return a transaction in an envelope, compressed."""
-    payload = json.dumps(event, separators=(",", ":"), default=str).encode()
-    header = json.dumps({"event_id": event["event_id"], "sent_at": _iso(time.time())}).encode()
-    item = b'{"type":"transaction","content_type":"application/json","length":%d}' % len(payload)
-    return zlib.compress(b"\n".join([header, item, payload, b""]), 1, wbits=_GZIP)
-
-
-def transaction(trace: Trace, facts: Facts) -> dict[str, Any]:
-    """Return the event of a trace, cleaned; raises where it cannot be cleaned."""
-    ended, children = trace
-    root, *inside = clean_spans([ended, *sorted(children, key=_begin)])
-    attributes = dict(root.attributes or {})
-    tags = {key.removeprefix(_TAG): str(value) for key, value in attributes.items() if key.startswith(_TAG)}
-    return {
-        "type": "transaction",
-        "event_id": uuid.uuid4().hex,
-        "transaction": root.name,
-        "transaction_info": {"source": "route" if "http.route" in attributes else "task"},
-        "platform": "python",
-        "environment": facts.environment,
-        "release": facts.release,
-        "server_name": facts.server_name,
-        "sdk": {"name": "sentry.python", "version": facts.sdk},
-        "start_timestamp": _seconds(root.start_time),
-        "timestamp": _seconds(root.end_time),
-        "contexts": {"trace": _facts_of(root) | {"origin": "auto.otel"}},
-        "tags": tags,
-        "user": {"id": attributes[USER]} if USER in attributes else {},
-        "spans": [_span(span) for span in inside],
-    }
-
-
-def _span(span: ReadableSpan) -> dict[str, Any]:
-    times = {"start_timestamp": _seconds(span.start_time), "timestamp": _seconds(span.end_time)}
-    return _facts_of(span) | times | {"description": span.name, "origin": "auto.otel"}
-
-
-def _facts_of(span: ReadableSpan) -> dict[str, Any]:
-    context = span.context
-    assert context is not None  # noqa: S101 - collected by it
-    data = dict(span.attributes or {}) | {KIND: span.kind.name.lower()}
-    return {
-        "trace_id": format_trace_id(context.trace_id),
-        "span_id": format_span_id(context.span_id),
-        "parent_span_id": format_span_id(span.parent.span_id) if span.parent else None,
-        "op": operation(data),
-        "status": _status(span, data),
-        "data": data,
-    }
-
-
-def _status(span: ReadableSpan, data: dict[str, Any]) -> str:
-    if code := data.get("http.response.status_code"):
-        return get_span_status_from_http_code(int(code))
-    return "internal_error" if span.status.status_code is StatusCode.ERROR else "ok"
-
-
-def _begin(span: ReadableSpan) -> int:
-    return span.start_time or 0
-
-
-def _seconds(nanoseconds: int | None) -> str:
-    return _iso((nanoseconds or 0) / 1e9)
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

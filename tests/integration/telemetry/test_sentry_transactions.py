@@ -21,7 +21,8 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceFlags
 
-from telemetry._sentry_transactions import Facts, TransactionProcessor, Transactions, TransactionSender, transaction
+from telemetry._sentry_trace_event import Facts, transaction
+from telemetry._sentry_transactions import TransactionProcessor, Transactions, TransactionSender
 from telemetry._sentry_wire import Wire
 from telemetry._spans import LeanTracerProvider
 from telemetry.accounting import NETWORK, QUEUE_FULL, RATE_LIMITED, REFUSED, Account
@@ -112,7 +113,7 @@ def test_what_cannot_be_cleaned_is_not_sent(sentry: Sentry, monkeypatch: pytest.
     def fail(_: object) -> None:
         raise ValueError("cannot clean")
 
-    monkeypatch.setattr("telemetry._sentry_transactions.clean_spans", fail)
+    monkeypatch.setattr("telemetry._sentry_trace_event.clean_spans", fail)
     sentry.tracer.start_span("secret").end()
     sentry.flush()
     assert (sentry.bodies, dict(sentry.account.dropped)) == ([], {REFUSED: 1})
