@@ -113,4 +113,4 @@ format: install  ## let ruff format and mend what it can
 
 lock: install  ## lock the newest dependencies, with hashes
 	@$(COMPILE) --upgrade pyproject.toml --group dev --all-extras -o requirements/dev.lock
-	@for name in bootstrap bugsink go; do $(COMPILE) --upgrade --no-annotate requirements/$$name.in -o requirements/$$name.lock; done
+	@for name in bootstrap bugsink go peers; do $(COMPILE) --upgrade --no-annotate requirements/$$name.in -o requirements/$$name.lock; done

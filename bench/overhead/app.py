@@ -15,6 +15,8 @@ import uvicorn
 from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
 
+from bench.overhead.bot import Bot
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -32,13 +34,14 @@ def create_pool() -> AsyncConnectionPool[Any]:
     return AsyncConnectionPool(os.environ["DATABASE_URL"], min_size=POOL_SIZE, max_size=POOL_SIZE, open=False)
 
 
-def create_app(pool: AsyncConnectionPool[Any]) -> FastAPI:
+def create_app(pool: AsyncConnectionPool[Any], bot: Bot) -> FastAPI:
     """Return the application, whose lifespan opens the pool."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await pool.open(wait=True)
-        yield
+        async with bot.application:
+            yield
         await pool.close()
 
     app = FastAPI(lifespan=lifespan)
@@ -66,6 +69,11 @@ def create_app(pool: AsyncConnectionPool[Any]) -> FastAPI:
     async def fails(item: int) -> dict[str, Any]:
         raise ValueError(f"no item {item}")
 
+    @app.post("/webhook")
+    async def webhook() -> dict[str, Any]:
+        await bot.take()
+        return {}
+
     return app
 
 
@@ -78,8 +86,8 @@ def main() -> None:
     from bench.overhead.variants import VARIANTS  # noqa: PLC0415 - a peer must be started before FastAPI's use
 
     variant, port = VARIANTS[sys.argv[1]], int(sys.argv[2])
-    pool = create_pool()
-    app = variant.instrument(lambda: create_app(pool), pool)
+    pool, bot = create_pool(), Bot()
+    app = variant.instrument(lambda: create_app(pool, bot), pool, bot)
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="critical", access_log=False)
 
 

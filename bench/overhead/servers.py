@@ -33,6 +33,8 @@ def environment(sink: int, endpoint: str, database: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
     return clean | QUICKLY | {
         "DATABASE_URL": database,
+        "BOT_API_PORT": str(sink),
+        "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS": "/webhook$",
         "PYTHONPATH": str(ROOT),
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
         "OTEL_SERVICE_NAME": "bench",

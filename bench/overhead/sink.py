@@ -1,4 +1,4 @@
-"""A sink that takes what the peers send by their own protocols: Sentry's envelopes, Elastic's intake, Datadog's agent.
+"""A sink for the peers' own protocols (Sentry's envelopes, Elastic's intake, Datadog's agent), and a Bot API.
 
 `python -m bench.overhead.sink PORT`; it answers each as the real receiver would, and keeps nothing.
 """
@@ -10,6 +10,8 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ELASTIC = {"version": "8.15.0", "publish_ready": True}
+ME = {"id": 1, "is_bot": True, "first_name": "coach", "username": "coach_bot"}
+MESSAGE = {"message_id": 1, "date": 1_700_000_000, "chat": {"id": 100, "type": "private"}, "text": "50 of 2000"}
 DATADOG_INFO = {"version": "7.60.0", "endpoints": ["/v0.4/traces", "/v0.5/traces"], "client_drop_p0s": True}
 
 
@@ -32,6 +34,8 @@ class Sink(BaseHTTPRequestHandler):
             self.rfile.read(int(self.headers.get("content-length", 0)))
         if "/intake/" in self.path:
             self._answer(202, None)
+        elif self.path.startswith("/bot"):
+            self._answer(200, {"ok": True, "result": ME if self.path.endswith("getMe") else MESSAGE})
         else:
             self._answer(200, {"rate_by_service": {}} if "traces" in self.path else {"id": "0" * 32})
 

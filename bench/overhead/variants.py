@@ -25,23 +25,25 @@ class Variant:
     name: str
     environ: dict[str, str]
     start: Callable[[], object] = lambda: None
-    attach: Callable[[Any, Any], Any] = lambda app, _pool: app
+    attach: Callable[[Any, Any, Any], Any] = lambda app, _pool, _bot: app
 
-    def instrument(self, create: Callable[[], Any], pool: object) -> Any:
+    def instrument(self, create: Callable[[], Any], pool: object, bot: object) -> Any:
         """Make the application and return what is to be served."""
         self.start()
-        return self.attach(create(), pool)
+        return self.attach(create(), pool, bot)
 
 
 def _rate() -> float:
     return float(os.environ.get("RATE", "1"))
 
 
-def _ours(app: Any, pool: Any) -> Any:
+def _ours(app: Any, pool: Any, bot: Any) -> Any:
     import telemetry
 
     telemetry.instrument_fastapi(app)
     telemetry.instrument_pool(pool)
+    telemetry.instrument_telegram(bot.application)
+    telemetry.instrument_pydantic_ai()
     return app
 
 
@@ -72,7 +74,7 @@ def _start_otel(*, metrics: bool = True) -> None:
         metrics_api.set_meter_provider(MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())], resource))
 
 
-def _stock(app: Any, _pool: Any, **options: Any) -> Any:
+def _stock(app: Any, _pool: Any, _bot: Any, **options: Any) -> Any:
     from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
     FastAPIInstrumentor.instrument_app(app, **options)
@@ -84,6 +86,7 @@ def _start_stock() -> None:
 
     _start_otel()
     PsycopgInstrumentor().instrument()
+    _start_agents()
 
 
 def _start_sentry(**options: Any) -> None:
@@ -101,9 +104,10 @@ def _start_logfire() -> None:
         inspect_arguments=False,
     )  # fmt: skip
     logfire.instrument_psycopg()
+    logfire.instrument_pydantic_ai()
 
 
-def _logfire(app: Any, _pool: Any) -> Any:
+def _logfire(app: Any, _pool: Any, _bot: Any) -> Any:
     import logfire
 
     logfire.instrument_fastapi(app)
@@ -114,7 +118,7 @@ def _start_ddtrace() -> None:
     import ddtrace.auto  # noqa: F401 - which patches what it knows
 
 
-def _elastic(app: Any, _pool: Any) -> Any:
+def _elastic(app: Any, _pool: Any, _bot: Any) -> Any:
     from elasticapm.contrib.starlette import ElasticAPM, make_apm_client
 
     client = make_apm_client({"SERVICE_NAME": "bench", "TRANSACTION_SAMPLE_RATE": _rate()})
@@ -122,10 +126,10 @@ def _elastic(app: Any, _pool: Any) -> Any:
     return app
 
 
-def _plan(app: Any, pool: Any) -> Any:
+def _plan(app: Any, pool: Any, bot: Any) -> Any:
     from bench.overhead.plan import instrument
 
-    return instrument(_stock(app, pool))
+    return instrument(_stock(app, pool, bot))
 
 
 def _start_plan() -> None:
@@ -138,6 +142,14 @@ def _start_stock_traces() -> None:
 
     _start_otel(metrics=False)
     PsycopgInstrumentor().instrument()
+    _start_agents()
+
+
+def _start_agents() -> None:
+    """Nobody has an instrumentation of python-telegram-bot; agents have their own."""
+    from pydantic_ai import Agent
+
+    Agent.instrument_all()
 
 
 _NO_SENTRY = {"SENTRY_DSN": ""}
@@ -169,9 +181,9 @@ VARIANTS = {
         Variant("OTel 100%", {"RATE": "1"}, _start_stock, _stock),
         Variant("OTel 10%", {"RATE": "0.1"}, _start_stock, _stock),
         Variant("OTel tuned 100%", {"RATE": "1"}, _start_stock,
-                lambda app, pool: _stock(app, pool, exclude_spans=["send", "receive"])),
+                lambda app, pool, bot: _stock(app, pool, bot, exclude_spans=["send", "receive"])),
         Variant("OTel tuned 10%", {"RATE": "0.1"}, _start_stock,
-                lambda app, pool: _stock(app, pool, exclude_spans=["send", "receive"])),
+                lambda app, pool, bot: _stock(app, pool, bot, exclude_spans=["send", "receive"])),
         Variant("the plan's code 100%", {"RATE": "0.1", "OTEL_TRACES_SAMPLER_ARG": "1"}, _start_plan, _plan),
         Variant("logfire 100%", {"RATE": "1"}, _start_logfire, _logfire),
         Variant("logfire 10%", {"RATE": "0.1"}, _start_logfire, _logfire),

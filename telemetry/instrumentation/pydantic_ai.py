@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import trace
 from opentelemetry.metrics import NoOpMeterProvider
 
 from telemetry._extras import require
@@ -49,7 +50,15 @@ def _start() -> Callable[[], None]:
 def _content_free() -> InstrumentationSettings:
     from pydantic_ai.models.instrumented import InstrumentationSettings  # noqa: PLC0415 - optional
 
-    return InstrumentationSettings(
+    class ContentFree(InstrumentationSettings):
+        """Settings that are none in a trace that is not recorded: a run there would make and fill spans for nobody."""
+
+        def __bool__(self) -> bool:
+            """Tell whether the current span is recorded, or there is none and a run begins a trace."""
+            span = trace.get_current_span()
+            return span.is_recording() or not span.get_span_context().is_valid
+
+    return ContentFree(
         tracer_provider=current().tracer_provider,
         meter_provider=NoOpMeterProvider(),
         include_content=False,

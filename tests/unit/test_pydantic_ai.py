@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 from pydantic_ai import Agent
+from pydantic_ai.capabilities.instrumentation import Instrumentation
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.usage import RequestUsage
@@ -82,3 +85,23 @@ async def test_off_leaves_nothing_and_on_again_records_again(recorded: Recorded)
     with telemetry.instrument_pydantic_ai():
         await agent.run("hello")
     assert len(recorded.spans) == 2
+
+
+@pytest.mark.parametrize("sampled", [True, False], ids=["recorded", "not recorded"])
+async def test_in_a_trace_that_is_not_recorded_pydantic_ai_does_no_work_for_spans(
+    agent: Agent[None, str], recorded: Recorded, monkeypatch: pytest.MonkeyPatch, *, sampled: bool
+) -> None:
+    asked: list[str] = []
+    wrap_run = Instrumentation.wrap_run
+
+    async def wrap(*of: Any, **named: Any) -> Any:
+        asked.append("")
+        return await wrap_run(*of, **named)
+
+    monkeypatch.setattr(Instrumentation, "wrap_run", wrap)
+    context = SpanContext(1, 1, is_remote=False, trace_flags=TraceFlags(sampled))
+    span = recorded.runtime.tracer.start_span("request") if sampled else NonRecordingSpan(context)
+    with use_span(span, end_on_exit=True):
+        await agent.run("hello")
+    assert bool(asked) == sampled
+    assert recorded.metrics()["agent.response.duration"] == {("simple", "claude-sonnet-4-5"): 1}
