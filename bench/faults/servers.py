@@ -44,8 +44,12 @@ class Place:
 
     def environment(self) -> dict[str, str]:
         """Return the variables that native.yaml and the servers' files read; `extra` wins."""
-        alone = {"STACK_DATA_DIR": str(self.folder), "STACK_WITHOUT": "alertmanager"}  # nobody is told of a fault
-        told = {**os.environ, **self.ports, **self.extra, **alone}
+        ours = {
+            "STACK_DATA_DIR": str(self.folder),
+            "STACK_WITHOUT": "alertmanager",  # nobody is told of a fault
+            "COLLECTOR_ALLOWED_ATTRIBUTES": "series|faults[.].*",
+        }
+        told = {**os.environ, **self.ports, **ours, **self.extra}
         chosen = settings.load(told)
         return {**native_environment(chosen, build.binaries(chosen), ""), **self.extra}
 
