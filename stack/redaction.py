@@ -35,10 +35,10 @@ component data_type error.permanent error_permanent error_type exporter extensio
 http.response.status_code http.route http.status_code net.host.name net.peer.name network.protocol.name
 network.protocol.version otel_scope_name otel_scope_version otelcol.component.id otelcol.component.kind
 otelcol.pipeline.id otelcol.signal outcome pipeline processor receiver rpc.grpc.status_code rpc.method
-rpc.response.status_code rpc.service rpc.system rpc.system.name server.address server.port status_code transport
-url.scheme
+rpc.response.status_code rpc.service rpc.system rpc.system.name server.address server.port span.kind span.name
+status.code status_code transport url.scheme
 """
-"""Labels of the Collector's own metrics, which come through the same pipeline."""
+"""Labels of the Collector's own metrics, and of those that gateways make of cleaned spans: all in the same pipeline."""
 _LONGEST_NAME, _LONGEST_TEXT, _LONGEST_STACK = 128, 4096, 32768
 """Characters that leave, or are looked at: to clean a megabyte takes more than a second."""
 _SAID = r"^(?:\w+[.])*[A-Z]\w{0,63}$|^\d{3}$"

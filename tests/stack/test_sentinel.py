@@ -172,15 +172,15 @@ def test_nothing_planted_is_found_in_any_sink(cleaned: Run, pipeline: Pipeline) 
     assert places == {name: [] for name in places}
 
 
-WITHOUT = {"transform/allowed, redaction/labels, redaction/secrets": "", "transform/allowed, redaction/secrets": ""}
+WITHOUT = ("transform/allowed, redaction/labels, redaction/secrets", "transform/allowed, redaction/secrets")
 
 
 def open_config(folder: Path) -> Path:
     """The Collector's configuration with nothing cleaned in it."""
     text = CONFIG.read_text()
     for names in WITHOUT:
-        assert f", {names}]" in text
-        text = text.replace(f", {names}]", "]")
+        assert f", {names}" in text
+        text = text.replace(f", {names}", "")
     for name in ("transform/allowed", "redaction/labels", "redaction/secrets"):
         assert f", {name}" not in text
     path = folder / "open.yaml"

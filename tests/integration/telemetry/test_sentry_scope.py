@@ -25,6 +25,8 @@ def events() -> Iterator[list[dict[str, Any]]]:
     yield found
     sentry_sdk.get_client().close(timeout=0)
     sentry_sdk.init()
+    for scope in (Scope.get_isolation_scope(), Scope.get_current_scope()):
+        scope.clear()  # of the whole process: other tests begin without what was set here
 
 
 def told(event: dict[str, Any]) -> dict[str, Any]:
