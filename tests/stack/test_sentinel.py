@@ -203,7 +203,7 @@ CASES: dict[str, tuple[str, bool, set[str]]] = {
     "the Collector alone": ("uncleaned", True, {"a link"}),
     "the SDK alone": ("cleaned", False, set()),
     "neither": ("uncleaned", False, {
-        "a cause", "a chat message", "a cookie", "a file name", "a key", "a link", "a local", "a method",
+        "a cause", "a chat message", "a cookie", "a file name", "a key", "a link", "a local",
         "a name of a span", "a password", "a path", "a photo", "a prompt", "a query string", "a scope", "a user agent",
         "a voice", "an SQL literal", "an attribute", "an event", "an exception message", "an exception note",
         "message text", "tool arguments",
