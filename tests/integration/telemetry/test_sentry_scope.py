@@ -24,7 +24,7 @@ def events() -> Iterator[list[dict[str, Any]]]:
     sentry_sdk.init("http://key@127.0.0.1:9/1", **options)
     yield found
     sentry_sdk.get_client().close(timeout=0)
-    sentry_sdk.init()
+    Scope.get_global_scope().set_client(None)
     for scope in (Scope.get_isolation_scope(), Scope.get_current_scope()):
         scope.clear()  # of the whole process: other tests begin without what was set here
 
