@@ -61,8 +61,9 @@ def test_spans_are_counted_before_sampling(result: Result) -> None:
 
 def test_a_gateway_more_costs_no_more_than_the_traces_that_it_divides(result: Result) -> None:
     # A slow one is slow for neither half; of one with an error the half without the root waits the longest.
+    # The agents see a new gateway up to 5 s apart, in which a third of the ids goes two ways: some 12 of 110 at most.
     found = result.phases[ADDING]
-    assert found.count(ABSENT, plain=False) + found.count(SPLIT) < found.count(plain=False) / 10
+    assert found.count(ABSENT, plain=False) + found.count(SPLIT) < found.count(plain=False) / 6
 
 
 def test_a_killed_gateway_costs_no_more_than_what_it_held(result: Result) -> None:
