@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from bench.overhead.variants import VARIANTS
+from stack.ports import free_ports
 from stack.settings import ROOT
 
 if TYPE_CHECKING:
@@ -54,9 +55,7 @@ class Process:
 
     def __init__(self, command: list[str], environ: dict[str, str]) -> None:
         """Start it; the port is the command's last word."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port: int = int(free_ports(["SERVER"])["SERVER"])
         self._command = [*command, str(self.port)]
         self._process = subprocess.Popen(self._command, env=environ, cwd=ROOT)  # noqa: S603 - our own
         self._seen = psutil.Process(self._process.pid)
