@@ -60,7 +60,7 @@ def test_where_prometheus_does_not_answer_it_says_so(pipeline: Pipeline) -> None
 def test_an_outage_that_ends_well_is_no_loss_in_the_command_or_on_the_dashboard(pipeline: Pipeline) -> None:
     prometheus = pipeline.stack.process("prometheus")
     prometheus.suspend()
-    time.sleep(13)
+    time.sleep(20)  # values come every 5 s and a sending waits up to 10: shorter, and none need have failed
     prometheus.resume()
     failures = "sum(otelcol_exporter_send_failed_metric_points_total)"
     assert eventually(lambda: pipeline.prometheus.scalar(failures), seconds=30) > 0
