@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install up down status logs access versions audit clean build demo doctor losses faults capacity gateway alert-test dashboards panels backtest test test-unit check bench catalog snapshot format lock
+.PHONY: help install up down status logs access versions audit clean build demo doctor losses faults capacity gateway alert-test dashboards panels backtest load test test-unit check bench catalog snapshot format lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -43,7 +43,7 @@ versions: install  ## what runs, in which version, and what holds it to that
 	@$(PY) -m stack versions
 
 audit: install  ## known vulnerabilities of the locked packages; needs PyPI's own address
-	@for name in bootstrap bugsink dev go; do $(VENV)/bin/uv tool run --quiet pip-audit==2.10.1 --strict --disable-pip --require-hashes --progress-spinner off -r requirements/$$name.lock; done
+	@for name in bootstrap bugsink dev go load; do $(VENV)/bin/uv tool run --quiet pip-audit==2.10.1 --strict --disable-pip --require-hashes --progress-spinner off -r requirements/$$name.lock; done
 
 build: install  ## build the native parts now, into the user's cache
 	@$(PY) -m stack build
@@ -64,6 +64,9 @@ faults: install  ## break each part while every item is numbered, and account fo
 	@$(PY) -m bench.faults --seconds 60
 	@$(PY) -m bench.faults --seconds 1800 --only "both stores away"
 	@$(PY) -m bench.faults --seconds 600 --seeds 1 2 3
+
+load: up  ## 100 API users and bot traffic at once, then a report: USERS=100 SECONDS=60
+	@$(PY) -m stack exec $(PY) -m bench.load --users $(or $(USERS),100) --seconds $(or $(SECONDS),60) $(ARGS)
 
 capacity: install  ## how many spans and values one Collector takes
 	@$(PY) -m bench.faults.capacity
@@ -113,4 +116,4 @@ format: install  ## let ruff format and mend what it can
 
 lock: install  ## lock the newest dependencies, with hashes
 	@$(COMPILE) --upgrade pyproject.toml --group dev --all-extras -o requirements/dev.lock
-	@for name in bootstrap bugsink go peers; do $(COMPILE) --upgrade --no-annotate requirements/$$name.in -o requirements/$$name.lock; done
+	@for name in bootstrap bugsink go load peers; do $(COMPILE) --upgrade --no-annotate requirements/$$name.in -o requirements/$$name.lock; done

@@ -9,6 +9,8 @@ Bugsink's canonical API (`/api/canonical/0/`).
 
 from __future__ import annotations
 
+import json
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,6 +25,7 @@ __all__ = ["Event", "Issue", "Jaeger", "Prometheus", "Sample", "Sentry", "Span",
 
 _NOT_FOUND = 404
 _TIMEOUT_SECONDS = 10.0
+_PIECE_SECONDS, _PIECE_TRACES = 10.0, 5000
 
 
 @dataclass(frozen=True)
@@ -207,19 +210,26 @@ class Jaeger(_Server):
         lookback_seconds: float = 3600,
     ) -> list[Trace]:
         """Return traces of a service, newest first, that hold a span of this name with all of these tags."""
-        import json  # noqa: PLC0415 - only searches by tag need it
-        import time  # noqa: PLC0415
-
         now = time.time()
-        found = self._get(
-            "/api/traces",
-            service=service,
-            operation=operation,
-            tags=json.dumps(dict(tags)) if tags else None,
-            limit=limit,
-            start=int((now - lookback_seconds) * 1e6),
-            end=int((now + 60) * 1e6),
-        )["data"]
+        about = {"service": service, "operation": operation, "tags": json.dumps(dict(tags)) if tags else None}
+        return self._found(about, (now - lookback_seconds, now + 60), limit)
+
+    def between(self, service: str, start: float, end: float, *, tags: Mapping[str, str]) -> list[Trace]:
+        """Return every trace of a service with a span of these tags that began between two moments, in Unix seconds.
+
+        Asked for in pieces, so that no answer holds more than a busy service's ten seconds.
+        """
+        found: dict[str, Trace] = {}
+        about = {"service": service, "tags": json.dumps(dict(tags))}
+        while start < end:
+            piece = (start, min(end, start + _PIECE_SECONDS))
+            found |= {trace.trace_id: trace for trace in self._found(about, piece, _PIECE_TRACES)}
+            start += _PIECE_SECONDS
+        return list(found.values())
+
+    def _found(self, about: Mapping[str, object], window: tuple[float, float], limit: int) -> list[Trace]:
+        start, end = (int(moment * 1e6) for moment in window)
+        found = self._get("/api/traces", **about, limit=limit, start=start, end=end)["data"]
         return [Trace.from_jaeger(trace) for trace in found]
 
 

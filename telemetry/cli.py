@@ -7,12 +7,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from telemetry._extras import MissingExtraError
+from telemetry.stages import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from telemetry.doctor import Doctor
     from telemetry.sentry_test import SentryTest
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - what add_subparsers returns
 
 __all__ = ["main"]
 
@@ -38,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from telemetry.losses import Losses  # noqa: PLC0415 - the others need not load it
 
             return Losses(options.since).run(as_json=options.json)
+        if options.command in ("rollout", "cost"):
+            return (_rollout if options.command == "rollout" else _cost)(options)
         return _check(options.command)(wait_seconds=options.wait).run()
     except MissingExtraError as error:
         parser.exit(1, f"{error}\n")
@@ -62,7 +67,45 @@ def _parser() -> argparse.ArgumentParser:
     losses = commands.add_parser("losses", help="what became of spans, metrics and errors, hop by hop")
     losses.add_argument("--since", default="1h", metavar="DURATION", help="how far back, as Prometheus writes it (1h)")
     losses.add_argument("--json", action="store_true", help="for programs")
+    _add_rollout(commands)
+    _add_cost(commands)
     return parser
+
+
+def _add_rollout(commands: Commands) -> None:
+    stages = ", ".join(stage.name for stage in STAGES)
+    rollout = commands.add_parser("rollout", help="where this environment stands, and how to the next stage")
+    rollout.add_argument("stage", nargs="?", choices=[stage.name for stage in STAGES], metavar="STAGE", help=stages)
+    rollout.add_argument("--env", action="store_true", help="print the stage's variables alone, for a file")
+    rollout.add_argument("--no-check", action="store_true", help="send nothing and look for nothing")
+    rollout.add_argument("--wait", type=float, default=20.0, metavar="SECONDS", help="how long to look (20)")
+    rollout.add_argument("--json", action="store_true", help="for programs")
+
+
+def _rollout(options: argparse.Namespace) -> int:
+    from telemetry.rollout_report import Options, report  # noqa: PLC0415 - the others need not load it
+
+    wait = None if options.no_check else options.wait
+    return report(Options(options.stage, env=options.env, as_json=options.json, wait_seconds=wait))
+
+
+def _add_cost(commands: Commands) -> None:
+    cost = commands.add_parser("cost", help="series, spans, events and disk that so much traffic makes")
+    cost.add_argument("--requests-per-day", type=float, required=True, metavar="N", help="HTTP requests")
+    cost.add_argument("--updates-per-day", type=float, required=True, metavar="N", help="Telegram updates")
+    cost.add_argument("--users", type=float, required=True, metavar="N", help="users who write on a day")
+    cost.add_argument("--ratio", type=float, default=0.1, metavar="R", help="share of traces recorded (0.1)")
+    cost.add_argument("--processes", type=int, default=2, metavar="N", help="of the application: API and bot (2)")
+    cost.add_argument("--json", action="store_true", help="for programs")
+
+
+def _cost(options: argparse.Namespace) -> int:
+    from telemetry import cost  # noqa: PLC0415 - the others need not load it
+
+    traffic = cost.Traffic(options.requests_per_day, options.updates_per_day, options.users)
+    estimate = cost.estimate(traffic, ratio=options.ratio, processes=options.processes)
+    sys.stdout.write(cost.as_json(estimate) if options.json else cost.plain(estimate))
+    return 0
 
 
 def _privacy_check(parser: argparse.ArgumentParser, argv: list[str]) -> int:

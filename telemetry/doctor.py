@@ -88,12 +88,16 @@ class ExporterLog(logging.Handler):
 class Doctor:
     """One examination; prints each finding when it has it."""
 
-    def __init__(self, *, wait_seconds: float = 20.0, out: TextIO | None = None) -> None:
-        """Read the environment; look for what was sent for `wait_seconds` at most."""
+    def __init__(self, *, wait_seconds: float = 20.0, out: TextIO | None = None, off_is_meant: bool = False) -> None:
+        """Read the environment; look for what was sent for `wait_seconds` at most.
+
+        `off_is_meant`: a signal that is switched off is not broken.
+        """
+        self._off = OFF if off_is_meant else BROKEN
         self._settings, self._errors = Settings.read()
         self._wait = wait_seconds
         self._out = out or sys.stdout
-        self._findings: list[Finding] = []
+        self.findings: list[Finding] = []
         self._run_id = f"doctor-{uuid.uuid4()}"
         self._exporters = ExporterLog()
 
@@ -198,7 +202,7 @@ class Doctor:
 
     def _switched_on(self, signal: str, switch: str, *, on: bool) -> bool:
         if not on:
-            self._found(signal, BROKEN, f"switched off by {switch}", f"unset {switch}, if that is not meant")
+            self._found(signal, self._off, f"switched off by {switch}", f"unset {switch}, if that is not meant")
         return on
 
     def _accepted(self, signal: str, *, ok: bool) -> bool:
@@ -213,13 +217,13 @@ class Doctor:
         return providers.resource(self._settings).merge(Resource({"service.instance.id": self._run_id}))
 
     def _found(self, hop: str, state: str, detail: str, remedy: str = "") -> None:
-        self._findings.append(Finding(hop, state, detail, remedy))
+        self.findings.append(Finding(hop, state, detail, remedy))
         self._say(f"{state:<7}{hop:<22}", detail)
         if remedy:
             self._say(f"{'':<29}", f"what to do: {remedy}")
 
     def _verdict(self) -> int:
-        broken = [finding.hop for finding in self._findings if finding.state == BROKEN]
+        broken = [finding.hop for finding in self.findings if finding.state == BROKEN]
         self._say(f"broken: {', '.join(broken)}" if broken else "all that is switched on works")
         return 1 if broken else 0
 

@@ -15,7 +15,7 @@ import httpx
 from .db import database_url, fresh_database
 from .settings import DATA, ROOT, ConfigurationError, Settings
 
-__all__ = ["Plan", "ProcessError", "Processes", "check_port", "start"]
+__all__ = ["Plan", "ProcessError", "Processes", "check_port", "start", "wait_until_healthy"]
 
 LOGS = DATA / "demo"
 HOST = "127.0.0.1"
@@ -166,6 +166,14 @@ async def _until_ready(processes: Processes, port: int) -> None:
             processes.check()
             if time.monotonic() > deadline:
                 raise ProcessError(f"API and bot did not answer within {START_SECONDS:.0f} s:\n{_tail('bot')}")
+            await asyncio.sleep(0.1)
+
+
+async def wait_until_healthy(processes: Processes, port: int) -> None:
+    """Wait for an API that was started besides."""
+    async with asyncio.timeout(START_SECONDS), httpx.AsyncClient(timeout=2) as client:
+        while not await _healthy(client, port):
+            processes.check()
             await asyncio.sleep(0.1)
 
 

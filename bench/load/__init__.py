@@ -1,0 +1,1 @@
+"""Many users at once, on the API and the bot, and what the backends say of it: `make load`."""

@@ -1,0 +1,127 @@
+"""The API's users, by Locust: so many at once, each sends its next request when the one before is answered.
+
+`python -m bench.load.generator`, with a `Task` as JSON on its input; prints the `Answered` as JSON. Two servers take
+turns, one with telemetry and one without, in the order A B B A, so that what else the machine does touches both alike.
+A process of its own: Locust patches the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections import Counter
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import gevent
+from locust import FastHttpUser, constant
+from locust.env import Environment
+
+from bench.load.mix import MIX, Answered, Request, Task, side_at
+
+if TYPE_CHECKING:
+    from locust.runners import LocalRunner
+
+SECONDS_TO_FINISH = 60.0
+"""What is under way at the end is waited for: the server counts it too."""
+LINE_SECONDS = 5.0
+SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+class ApiUser(FastHttpUser):  # type: ignore[misc]  # not installed where mypy looks
+    """Stores itself, then asks what the mix says."""
+
+    wait_time = constant(0)
+    abstract = True
+    connection_timeout = network_timeout = SECONDS_TO_FINISH
+    given: Task
+    began = 0.0
+    statuses: ClassVar[Counter[tuple[str, ...]]] = Counter()
+    known = 0
+
+    def on_start(self) -> None:
+        """Store a user of its own."""
+        type(self).known += 1
+        self.id = self.given.first_id + self.known
+        self.send(Request("POST", "/api/users", "/api/users", 201, {"id": self.id}))
+
+    def send(self, request: Request) -> None:
+        """Send to the server whose turn it is, and count the answer."""
+        side = side_at(monotonic() - self.began, self.given.seconds)
+        path, body = request.filled(self.id, self.given.broken_id)
+        # The server closes a connection after an exception; who says so first sends nothing into it.
+        headers = {"Connection": "close"} if request.status >= 500 else {}  # noqa: PLR2004
+        with self.client.request(
+            request.method, self.given.urls[side] + path, name=f"{side} {request.endpoint}", json=body,
+            headers=headers, catch_response=True,
+        ) as answer:  # fmt: skip
+            if answer.status_code == request.status:
+                answer.success()
+            else:
+                answer.failure(f"{answer.status_code} instead of {request.status}")
+        self.statuses[side, request.method, request.endpoint, str(answer.status_code)] += 1
+
+
+def _task(request: Request) -> Any:  # noqa: ANN401 - Locust's tasks are any callable
+    return lambda user: user.send(request)
+
+
+ApiUser.tasks = [task for request, weight in MIX.items() for task in [_task(request)] * weight]
+
+
+def main(given: Task) -> Answered:
+    """Send for as long as the task says."""
+    ApiUser.given, ApiUser.abstract, ApiUser.host = given, False, given.urls["on"]
+    environment = Environment(user_classes=[ApiUser], stop_timeout=SECONDS_TO_FINISH)
+    runner = environment.create_local_runner()
+    ApiUser.began = monotonic()
+    shown = gevent.spawn(_show, runner, given.seconds)
+    runner.start(given.users, spawn_rate=given.users)
+    gevent.sleep(given.seconds)
+    shown.kill()
+    runner.quit()
+    return _answered(runner)
+
+
+def _answered(runner: LocalRunner) -> Answered:
+    stats = runner.stats
+    latency = {
+        " ".join((*entry.name.split(" ", 1)[:1], entry.method, entry.name.split(" ", 1)[1])): {
+            name: (entry.get_response_time_percentile(share) or 0) / 1000 for name, share in SHARES.items()
+        }
+        for entry in stats.entries.values()
+    }
+    return Answered(
+        statuses={" ".join(key): count for key, count in sorted(ApiUser.statuses.items())},
+        latency=latency | {side: _of_side(stats.entries.values(), side) for side in ("on", "off")},
+        unexpected={error.to_name(): error.occurrences for error in stats.errors.values()},
+    )
+
+
+def _of_side(entries: Any, side: str) -> dict[str, float]:  # noqa: ANN401 - Locust's, of no public type
+    """Merge the response times of one server's routes; Locust keeps them rounded to two digits."""
+    times: Counter[int] = Counter()
+    for entry in entries:
+        if entry.name.startswith(f"{side} "):
+            times.update(entry.response_times)
+    ordered = sorted(times.elements())
+    return {name: ordered[int(len(ordered) * share)] / 1000 if ordered else 0.0 for name, share in SHARES.items()}
+
+
+def _show(runner: LocalRunner, seconds: float) -> None:
+    live, start = sys.stderr.isatty(), monotonic()
+    while True:
+        gevent.sleep(1 if live else LINE_SECONDS)
+        total = runner.stats.total
+        text = (f"{monotonic() - start:4.0f} of {seconds:.0f} s: {total.num_requests:,} requests, "
+                f"{total.current_rps:.0f}/s, p95 {total.get_response_time_percentile(0.95) or 0:.0f} ms, "
+                f"{total.num_failures} unexpected")  # fmt: skip
+        sys.stderr.write(f"\r{text:<79}" if live else f"{text}\n")
+        sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    answered = main(Task(**json.loads(sys.stdin.read())))
+    sys.stdout.write(json.dumps(answered.__dict__))

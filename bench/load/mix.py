@@ -1,0 +1,92 @@
+"""What API users ask, how often, and which answer is planned; what the generator is given and gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["MIX", "SIDES", "Answered", "Request", "Task", "side_at"]
+
+SIDES = ("on", "off")
+"""The server with telemetry and the one with all three switches off."""
+TURNS = (0, 1, 1, 0)
+LONGEST_TURN = 5.0
+USER, BROKEN = "{user}", "{broken}"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request, its route, and the status that is planned.
+
+    `{user}` stands for the id of who sends it, `{broken}` for that of the user for whom the application fails.
+    """
+
+    method: str
+    path: str
+    endpoint: str
+    status: int
+    body: Any = field(default=None, hash=False)
+
+    def filled(self, user: int, broken: int) -> tuple[str, Any]:
+        """Return path and body with ids in them."""
+        body = self.body and {name: user if value == USER else value for name, value in self.body.items()}
+        return self.path.replace(USER, str(user)).replace(BROKEN, str(broken)), body
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the generator is to do; `urls` of both servers, user ids from `first_id` on.
+
+    `broken_id` is the user for whom the application fails.
+    """
+
+    urls: dict[str, str]
+    users: int
+    seconds: float
+    first_id: int
+    broken_id: int
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the generator saw: answers by `SIDE METHOD ROUTE STATUS`, seconds by `SIDE METHOD ROUTE` and by `SIDE`."""
+
+    statuses: dict[str, int]
+    latency: dict[str, dict[str, float]]
+    unexpected: dict[str, int]
+
+
+def side_at(elapsed: float, seconds: float) -> str:
+    """Return whose turn it is: A B B A, again and again, in turns that divide the whole time evenly."""
+    turn = seconds / (4 * max(1, round(seconds / (4 * LONGEST_TURN))))
+    return SIDES[TURNS[int(elapsed / turn) % 4]]
+
+
+def _food(name: str) -> dict[str, Any]:
+    return {"user_id": USER, "name": name, "grams": 150, "calories": 78}
+
+
+def _said(message: str) -> dict[str, Any]:
+    return {"user_id": USER, "message": message}
+
+
+_ONE, _PROGRESS = "/api/users/{user_id}", "/api/users/{user_id}/progress"
+MIX = {
+    Request("GET", "/api/users/{user}", _ONE, 200): 320,
+    Request("GET", "/api/users/999999999", _ONE, 404): 20,
+    Request("GET", "/api/users", "/api/users", 200): 40,
+    Request("GET", "/api/users/{user}/progress", _PROGRESS, 200): 120,
+    Request("POST", "/api/foods", "/api/foods", 201, _food("apple")): 160,
+    Request("POST", "/api/foods", "/api/foods", 422, _food("")): 20,
+    Request("GET", "/api/foods?user_id={user}", "/api/foods", 200): 180,
+    Request("GET", "/api/foods/999999999", "/api/foods/{food_id}", 404): 20,
+    # Fails on a defect: a calorie goal of 0.
+    Request("GET", "/api/users/{broken}/progress", _PROGRESS, 500): 80,
+    # Slow: the agent answers, seconds for what needs thought, and once in a while its provider has no capacity.
+    Request("POST", "/api/chat", "/api/chat", 200, _said("I had yogurt for breakfast")): 20,
+    Request("POST", "/api/chat", "/api/chat", 200, _said("Can you analyze my week and suggest a plan?")): 15,
+    Request("POST", "/api/chat", "/api/chat", 503, _said("Hello #ratelimited")): 2,
+    # Slow in the database.
+    Request("GET", "/api/users/{user}/report", "/api/users/{user_id}/report", 200): 1,
+}
+"""How often, of about a thousand: 8 in 100 fail, 4 in 100 are slow."""

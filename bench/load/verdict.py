@@ -1,0 +1,145 @@
+"""Whether the generator and the backends agree: counts, sampling, budget, alerts, cost of telemetry."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from grafana.source.alert_rules import API_ERRORS, API_LATENCY, BOT_ERRORS
+from grafana.source.alerts import seconds
+from grafana.source.objectives import AVAILABILITY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.load.found import Found, Key
+    from bench.load.run import Run
+    from grafana.source.alerts import Alert, Rule
+    from telemetry.backends import Prometheus
+
+__all__ = ["Asked", "Ruled", "Sampling", "budget_used", "differing", "rules", "sampling"]
+
+CONFIDENCE = 0.99
+SERVER_ERROR = "5"
+FEWEST_FAILURES = 5
+EVALUATION_SECONDS = 40.0
+"""A rule is evaluated every 30 s: one that should be pending is waited for so long."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How many requests were recorded of how many, and within which shares the true one is, with 99% confidence."""
+
+    recorded: int
+    of: int
+    low: float
+    high: float
+    configured: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the configured share is one of them."""
+        return self.low <= self.configured <= self.high
+
+
+def sampling(recorded: int, of: int, configured: float) -> Sampling:
+    """Return the Wilson interval: https://www.itl.nist.gov/div898/handbook/prc/section2/prc241.htm."""
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    n, share = max(of, 1), recorded / max(of, 1)
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    spread = z / (1 + z * z / n) * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return Sampling(recorded, of, max(0.0, middle - spread), min(1.0, middle + spread), configured)
+
+
+def differing(run: Run, found: Found) -> dict[str, dict[Key, tuple[int, int]]]:
+    """Return each count that the generator and a backend do not agree on: what was sent, what was found."""
+    sent, bot = run.answers("on"), _updates(run)
+    failed = {key: count for key, count in sent.items() if key[2].startswith(SERVER_ERROR)}
+    pairs = {
+        "requests in Prometheus": (sent, found.http),
+        "failed requests in Jaeger": (failed, found.failed),
+        "updates in Prometheus": (bot, found.messages),
+    }
+    differences = {what: dict(_differing(Counter(a), Counter(b))) for what, (a, b) in pairs.items()}
+    return {what: keys for what, keys in differences.items() if keys}
+
+
+def _updates(run: Run) -> dict[Key, int]:
+    return {tuple(key): count for key, count in run.bot.updates.items()}
+
+
+def _differing(sent: Counter[Key], found: Counter[Key]) -> Iterator[tuple[Key, tuple[int, int]]]:
+    for key in sorted({*sent, *found}):
+        if sent[key] != found[key]:
+            yield key, (sent[key], found[key])
+
+
+def _failed_share(counts: dict[Key, int], *, failed: str) -> tuple[int, float]:
+    bad = sum(count for key, count in counts.items() if key[-1].startswith(failed))
+    return bad, bad / max(sum(counts.values()), 1)
+
+
+def budget_used(counts: dict[Key, int]) -> float:
+    """Return how many times the errors that these requests were allowed have happened."""
+    return _failed_share(counts, failed=SERVER_ERROR)[1] / AVAILABILITY.budget
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A rule whose condition the generator can judge: what it measured, and what the rule's state should be."""
+
+    rule: Rule
+    measured: float
+    holds: bool
+    expected: str
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """A rule beside its state in Prometheus: `inactive`, `pending` or `firing`, the furthest it came to."""
+
+    asked: Asked
+    state: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is as it should be."""
+        return self.state == self.asked.expected
+
+
+def rules(run: Run, prometheus: Prometheus) -> tuple[list[Ruled], dict[str, str]]:
+    """Return the rules that the generator can judge, and the state of every rule that was not inactive."""
+    asked = list(_asked(run))
+    deadline = time.monotonic() + EVALUATION_SECONDS
+    while True:
+        states = _states(run, prometheus)
+        ruled = [Ruled(one, states.get(one.rule.name, "inactive")) for one in asked]
+        if all(one.ok for one in ruled) or time.monotonic() > deadline:
+            return ruled, states
+        time.sleep(2)
+
+
+def _states(run: Run, prometheus: Prometheus) -> dict[str, str]:
+    window = f"{time.time() - run.began:.0f}s"
+    series = f'ALERTS{{deployment_environment_name="{run.environment}"}}'
+    found = prometheus.query(f"count by (alertname, alertstate) (count_over_time({series}[{window}]))")
+    states = sorted((sample.labels["alertname"], sample.labels["alertstate"]) for sample in found)
+    return dict(reversed(states))  # of both states `firing` is the later one
+
+
+def _asked(run: Run) -> Iterator[Asked]:
+    on, bot = run.answers("on"), _updates(run)
+    yield from _judged(API_ERRORS, run, *_failed_share(on, failed=SERVER_ERROR))
+    yield from _judged(BOT_ERRORS, run, *_failed_share(bot, failed="error"))
+    yield from _judged(API_LATENCY, run, sum(on.values()), run.answered.latency["on"]["p95"])
+
+
+def _judged(alert: Alert, run: Run, events: int, measured: float) -> Iterator[Asked]:
+    for rule in alert.rules():
+        holds = measured > rule.level.limit and events >= FEWEST_FAILURES
+        long_enough = run.load.seconds > seconds(rule.level.hold) + EVALUATION_SECONDS
+        yield Asked(rule, measured, holds, ("firing" if long_enough else "pending") if holds else "inactive")
