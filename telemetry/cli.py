@@ -95,6 +95,9 @@ def _add_cost(commands: Commands) -> None:
     cost.add_argument("--updates-per-day", type=float, required=True, metavar="N", help="Telegram updates")
     cost.add_argument("--users", type=float, required=True, metavar="N", help="users who write on a day")
     cost.add_argument("--ratio", type=float, default=0.1, metavar="R", help="share of traces recorded (0.1)")
+    cost.add_argument("--failing", type=float, default=0.005, metavar="R", help="share of them that fail (0.005)")
+    cost.add_argument("--jobs-per-day", type=float, default=17280, metavar="N", help="runs of jobs (17280)")
+    cost.add_argument("--interval", type=float, default=15, metavar="SECONDS", help="between exports of metrics (15)")
     cost.add_argument("--processes", type=int, default=2, metavar="N", help="of the application: API and bot (2)")
     cost.add_argument("--json", action="store_true", help="for programs")
 
@@ -102,8 +105,9 @@ def _add_cost(commands: Commands) -> None:
 def _cost(options: argparse.Namespace) -> int:
     from telemetry import cost  # noqa: PLC0415 - the others need not load it
 
-    traffic = cost.Traffic(options.requests_per_day, options.updates_per_day, options.users)
-    estimate = cost.estimate(traffic, ratio=options.ratio, processes=options.processes)
+    numbers = (options.requests_per_day, options.updates_per_day, options.users, options.jobs_per_day, options.failing)
+    chosen = {name: getattr(options, name) for name in ("ratio", "processes", "interval")}
+    estimate = cost.estimate(cost.Traffic(*numbers), **chosen)
     sys.stdout.write(cost.as_json(estimate) if options.json else cost.plain(estimate))
     return 0
 

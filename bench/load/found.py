@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Found", "look"]
 
 SERVICE = "health-agent"
+KEPT = ("spans", "metrics")
 SERVER_ERROR = 500
 WAIT_SECONDS = 60.0
 LOOK_SECONDS = 3.0
@@ -36,6 +37,8 @@ class Found:
     traces: list[Trace] = field(default_factory=list)
     hops: list[Hop] = field(default_factory=list)
     series: dict[str, int] = field(default_factory=dict)
+    bytes_per_span: float = 0.0
+    """As the Collector sends them to Jaeger, before compression; of all that it has sent."""
 
     @property
     def roots(self) -> list[Span]:
@@ -62,13 +65,17 @@ class Found:
         return {name: times[int(len(times) * share)] if times else 0.0 for name, share in SHARES.items()}
 
     @property
-    def unaccounted(self) -> dict[str, int]:
-        """Spans that no hop knows the fate of, and what was dropped by any, by signal and hop."""
-        lost = {f"{hop.signal}, {hop.hop}": sum(hop.dropped.values()) for hop in self.hops}
-        for hop in self.hops:
-            if hop.signal == "spans":
-                lost[f"spans, {hop.hop}"] += abs(hop.unaccounted or 0) + bool(hop.waiting_bytes)
-        return {name: count for name, count in lost.items() if count}
+    def lost(self) -> dict[str, int]:
+        """Spans and metric points that were dropped, or whose fate no hop knows; what Sentry refuses is not ours."""
+        return {f"{hop.signal}, {hop.hop}": count for hop in self.hops if hop.signal in KEPT and (count := _lost(hop))}
+
+
+def _lost(hop: Hop) -> int:
+    """Return what was dropped, and what is on its way or gone: in the end it must be nothing."""
+    dropped = sum(hop.dropped.values())
+    if hop.signal == "metrics" and hop.hop != "application":
+        return dropped  # the Collector's own never cease, so something is always on its way
+    return dropped + abs(hop.unaccounted or 0) + hop.waits + bool(hop.waiting_bytes)
 
 
 def _key(root: Span) -> Key:
@@ -83,7 +90,7 @@ def look(run: Run, prometheus: Prometheus, jaeger: Jaeger) -> Found:
         found = Found()
         found.http, found.messages = _counts(run, prometheus)
         found.hops = list(Losses(f"{time.time() - run.began:.0f}s").hops())
-        complete = found.http == Counter(run.answers("on")) and not found.unaccounted
+        complete = found.http == Counter(run.answers("on")) and not found.lost
         if complete or time.monotonic() > deadline:
             break
         time.sleep(LOOK_SECONDS)
@@ -109,6 +116,8 @@ def _add_figures(found: Found, run: Run, prometheus: Prometheus) -> None:
     cpu = f"{catalog.PROCESS_CPU_TIME.prometheus}{api}"
     window = f"{time.time() - run.began:.0f}s"
     found.cpu_seconds = prometheus.scalar(f"sum(max_over_time({cpu}[{window}]) - min_over_time({cpu}[{window}]))")
+    size = 'sum(otelcol_exporter_queue_batch_send_size{}_sum{{exporter="otlp_http/jaeger"}})'
+    found.bytes_per_span = prometheus.scalar(f"{size.format('_bytes')} / {size.format('')}")
     for process in ("api", "bot"):
         count = f'count({{instance="{run.instance(process)}"}})'
         found.series[process] = round(prometheus.scalar(count))

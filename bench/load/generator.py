@@ -18,7 +18,7 @@ import gevent
 from locust import FastHttpUser, constant
 from locust.env import Environment
 
-from bench.load.mix import MIX, Answered, Request, Task, side_at
+from bench.load.mix import MIX, Answered, Request, Task, side_of, turn_at, turns
 
 if TYPE_CHECKING:
     from locust.runners import LocalRunner
@@ -38,6 +38,7 @@ class ApiUser(FastHttpUser):  # type: ignore[misc]  # not installed where mypy l
     given: Task
     began = 0.0
     statuses: ClassVar[Counter[tuple[str, ...]]] = Counter()
+    turns: ClassVar[Counter[int]] = Counter()
     known = 0
 
     def on_start(self) -> None:
@@ -48,7 +49,8 @@ class ApiUser(FastHttpUser):  # type: ignore[misc]  # not installed where mypy l
 
     def send(self, request: Request) -> None:
         """Send to the server whose turn it is, and count the answer."""
-        side = side_at(monotonic() - self.began, self.given.seconds)
+        turn = turn_at(monotonic() - self.began, self.given.seconds)
+        side = side_of(turn)
         path, body = request.filled(self.id, self.given.broken_id)
         # The server closes a connection after an exception; who says so first sends nothing into it.
         headers = {"Connection": "close"} if request.status >= 500 else {}  # noqa: PLR2004
@@ -61,6 +63,7 @@ class ApiUser(FastHttpUser):  # type: ignore[misc]  # not installed where mypy l
             else:
                 answer.failure(f"{answer.status_code} instead of {request.status}")
         self.statuses[side, request.method, request.endpoint, str(answer.status_code)] += 1
+        self.turns[turn] += 1
 
 
 def _task(request: Request) -> Any:  # noqa: ANN401 - Locust's tasks are any callable
@@ -94,6 +97,7 @@ def _answered(runner: LocalRunner) -> Answered:
     }
     return Answered(
         statuses={" ".join(key): count for key, count in sorted(ApiUser.statuses.items())},
+        turns=[ApiUser.turns[turn] for turn in range(turns(ApiUser.given.seconds))],
         latency=latency | {side: _of_side(stats.entries.values(), side) for side in ("on", "off")},
         unexpected={error.to_name(): error.occurrences for error in stats.errors.values()},
     )

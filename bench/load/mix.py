@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["MIX", "SIDES", "Answered", "Request", "Task", "side_at"]
+__all__ = ["MIX", "SIDES", "Answered", "Request", "Task", "side_of", "turn_at", "turns"]
 
 SIDES = ("on", "off")
 """The server with telemetry and the one with all three switches off."""
 TURNS = (0, 1, 1, 0)
-LONGEST_TURN = 5.0
+LONGEST_TURN = 2.5
 USER, BROKEN = "{user}", "{broken}"
 
 
@@ -49,17 +49,30 @@ class Task:
 
 @dataclass(frozen=True)
 class Answered:
-    """What the generator saw: answers by `SIDE METHOD ROUTE STATUS`, seconds by `SIDE METHOD ROUTE` and by `SIDE`."""
+    """What the generator saw: answers by `SIDE METHOD ROUTE STATUS`, seconds by `SIDE METHOD ROUTE` and by `SIDE`.
+
+    `turns` has the answers to what was sent in each turn.
+    """
 
     statuses: dict[str, int]
+    turns: list[int]
     latency: dict[str, dict[str, float]]
     unexpected: dict[str, int]
 
 
-def side_at(elapsed: float, seconds: float) -> str:
-    """Return whose turn it is: A B B A, again and again, in turns that divide the whole time evenly."""
-    turn = seconds / (4 * max(1, round(seconds / (4 * LONGEST_TURN))))
-    return SIDES[TURNS[int(elapsed / turn) % 4]]
+def turns(seconds: float) -> int:
+    """Return how many turns a run has: whole groups of A B B A."""
+    return 4 * max(1, round(seconds / (4 * LONGEST_TURN)))
+
+
+def turn_at(elapsed: float, seconds: float) -> int:
+    """Return the number of the turn; what begins after the end belongs to the last."""
+    return min(int(elapsed / seconds * turns(seconds)), turns(seconds) - 1)
+
+
+def side_of(turn: int) -> str:
+    """Return whose turn it is."""
+    return SIDES[TURNS[turn % len(TURNS)]]
 
 
 def _food(name: str) -> dict[str, Any]:

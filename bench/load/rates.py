@@ -23,7 +23,7 @@ def measured(run: Run, found: Found) -> dict[str, float]:
     spans = {f"spans_per_{kind}": sum(sizes) / len(sizes) for kind, sizes in kinds.items()}
     series = {f"series_of_{process}": float(count) for process, count in found.series.items()}
     traces = {f"traces_of_{kind}": float(len(sizes)) for kind, sizes in kinds.items()}
-    return spans | traces | series | {"seconds": run.ended - run.began}
+    return spans | traces | series | {"bytes_per_span": found.bytes_per_span, "seconds": run.ended - run.began}
 
 
 def _kind(trace: Trace) -> str:

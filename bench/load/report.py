@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from statistics import quantiles
 from typing import TYPE_CHECKING, Any
 
 from bench.load import rates, verdict
@@ -40,7 +41,7 @@ class Report:
             for what, keys in verdict.differing(self.run, self.found).items()
             for key, (sent, found) in keys.items()
         ]
-        lost = [f"lost or unaccounted: {count} ({what})" for what, count in self.found.unaccounted.items()]
+        lost = [f"lost or unaccounted for: {count} ({what})" for what, count in self.found.lost.items()]
         unexpected = [f"{count} times {what}" for what, count in self.run.answered.unexpected.items()]
         unanswered = [f'the bot did not answer "{text}"' for text in self.run.bot.unanswered]
         return [*different, *lost, *unexpected, *unanswered]
@@ -48,8 +49,9 @@ class Report:
     @property
     def overhead(self) -> dict[str, float]:
         """Return throughput and processor time a request with telemetry, against without."""
-        rate, cost = self._rate, self._cpu
-        return {"throughput": rate("on") / rate("off"), "cpu_per_request": cost("on") / cost("off")}
+        low, middle, high = quantiles(verdict.throughputs(self.run.answered.turns), n=4, method="inclusive")
+        return {"throughput": middle, "throughput_low": low, "throughput_high": high,
+                "cpu_per_request": self._cpu("on") / self._cpu("off")}  # fmt: skip
 
     def _rate(self, side: str) -> float:
         return max(sum(self.run.answers(side).values()), 1) / (self.run.load.seconds / len(SIDES))
@@ -79,10 +81,11 @@ class Report:
                 "prometheus": verdict.budget_used(dict(found.http)),
             },
             "sampling": self._sampling.__dict__ | {"ok": self._sampling.ok},
-            "lost": found.unaccounted,
+            "lost": found.lost,
+            "hops": [asdict(hop) | {"unaccounted": hop.unaccounted} for hop in found.hops],
             "rules": [self._rule(ruled) for ruled in self.ruled],
             "rules_not_inactive": self.states,
-            "cpu_seconds": run.cpu | {"prometheus": found.cpu_seconds},
+            "cpu_seconds": run.cpu | {"on_in_all": run.cpu_in_all, "prometheus": found.cpu_seconds},
             "overhead": self.overhead,
             "rates": rates.measured(run, found),
             "problems": self.problems,
@@ -138,7 +141,8 @@ class Report:
         for hop in self.found.hops:
             lost = sum(hop.dropped.values())
             text = f"{hop.signal} {hop.hop}"
-            yield f"  {text:<40}{hop.took:>10,} in{hop.handed_on:>10,} on{lost:>6,} dropped"
+            yield f"  {text:<38}{hop.took:>9,} in{hop.handed_on:>9,} on{lost:>7,} dropped"
+            yield from (f"    {count:,} dropped: {reason}" for reason, count in hop.dropped.items())
 
     def _alerts(self) -> Iterator[str]:
         yield ""
@@ -152,8 +156,8 @@ class Report:
         }
         yield from (f"  {name:<28}{'':36}{state:>12}" for name, state in other.items())
         if self.run.load.seconds < _LONGEST_HOLD:
-            yield "  A rule fires once its condition has held for 5 minutes: pending is as far as a run"
-            yield f"  of {self.run.load.seconds:.0f} s can bring it. `make load SECONDS=600` outlasts that."
+            yield "  A rule fires once its condition has held for 5 minutes: `pending` is as far as"
+            yield f"  {self.run.load.seconds:.0f} s can bring it. `make load SECONDS=600` outlasts that."
 
     def _overhead(self) -> Iterator[str]:
         yield ""
@@ -161,8 +165,11 @@ class Report:
         rate, cost = [self._rate(side) for side in SIDES], [self._cpu(side) * 1e6 for side in SIDES]
         yield _COUNT.format("requests a second", *(f"{r:.0f}" for r in rate), f"{self.overhead['throughput']:.2f}")
         yield _COUNT.format("CPU a request, us", *(f"{c:.0f}" for c in cost), f"{self.overhead['cpu_per_request']:.2f}")
-        seconds = f"{self.run.cpu['on']:.1f} s, Prometheus {self.found.cpu_seconds:.1f} s"
-        yield f"  CPU of the API with telemetry: {seconds}"
+        spread = f"{self.overhead['throughput_low']:.2f} to {self.overhead['throughput_high']:.2f}"
+        rounds = len(self.run.answered.turns) // 4
+        yield f"  the rates' ratio: the median of {rounds} rounds; half of them are {spread}"
+        seconds = f"{self.run.cpu_in_all:.1f} s; by Prometheus {self.found.cpu_seconds:.1f} s"
+        yield f"  CPU of the API with telemetry from its start on: {seconds}"
 
 
 _LONGEST_HOLD = 340

@@ -29,6 +29,8 @@ __all__ = ["Load", "Run", "run"]
 DATABASE = "health_agent_load"
 OFF = {"ENABLE_TRACING": "false", "ENABLE_METRICS": "false", "ENABLE_SENTRY": "false"}
 EXPORT_SECONDS = 5
+Used = dict[str, float]
+"""Processor seconds, by side."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,11 @@ class Load:
 
 @dataclass(frozen=True)
 class Run:
-    """What was sent, when and by whom; `cpu` is the processor time of each API process, in seconds."""
+    """What was sent, when and by whom.
+
+    `cpu` is the processor time that each API process took for it, `cpu_in_all` that of the one with telemetry since its
+    start, in seconds.
+    """
 
     name: str
     load: Load
@@ -51,6 +57,7 @@ class Run:
     answered: Answered
     bot: Sent
     cpu: dict[str, float]
+    cpu_in_all: float
 
     @property
     def environment(self) -> str:
@@ -73,11 +80,12 @@ async def run(load: Load, settings: Settings) -> Run:
     processes = await start(settings, _plan(name, load))
     try:
         urls = {"on": f"http://{HOST}:{settings.api_port}", "off": await _start_off(processes)}
-        answered, bot, cpu = await _send(processes, load, urls)
+        answered, bot, before, after = await _send(processes, load, urls)
         await processes.stop("bot", "api", "api-off")
     finally:
         await asyncio.shield(processes.stop_all())
-    return Run(name, load, began, time.time(), answered, bot, cpu)
+    cpu = {side: after[side] - before[side] for side in SIDES}
+    return Run(name, load, began, time.time(), answered, bot, cpu, after["on"])
 
 
 def _plan(name: str, load: Load) -> Plan:
@@ -102,7 +110,7 @@ async def _start_off(processes: Processes) -> str:
     return f"http://{HOST}:{port}"
 
 
-async def _send(processes: Processes, load: Load, urls: dict[str, str]) -> tuple[Answered, Sent, dict[str, float]]:
+async def _send(processes: Processes, load: Load, urls: dict[str, str]) -> tuple[Answered, Sent, Used, Used]:
     first_id = int(time.time() * 1000)
     async with Traffic(processes.environment["TELEGRAM_API_URL"], urls["on"], first_id=first_id) as traffic:
         await traffic.prepare()
@@ -112,7 +120,7 @@ async def _send(processes: Processes, load: Load, urls: dict[str, str]) -> tuple
         answered = await _together(processes, task, traffic, steps)
         await asyncio.sleep(2 * EXPORT_SECONDS)  # what is sent afterwards is of the same requests
         after = _cpu(processes)
-    return answered, traffic.sent, {side: after[side] - before[side] for side in SIDES}
+    return answered, traffic.sent, before, after
 
 
 async def _together(processes: Processes, task: Task, traffic: Traffic, steps: Sequence[plan.Step]) -> Answered:
@@ -141,7 +149,7 @@ async def _generate(task: Task) -> Answered:
     return Answered(**json.loads(said))
 
 
-def _cpu(processes: Processes) -> dict[str, float]:
+def _cpu(processes: Processes) -> Used:
     used = {side: psutil.Process(processes.children[name].pid).cpu_times()
             for side, name in zip(SIDES, ("api", "api-off"), strict=True)}  # fmt: skip
     return {side: times.user + times.system for side, times in used.items()}
