@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from telemetry.catalog import CATALOG
 
-__all__ = ["RATES", "Estimate", "Rates", "Traffic", "as_json", "estimate", "plain"]
+__all__ = ["RATES", "Estimate", "Rates", "Traffic", "as_json", "estimate", "plain", "size"]
 
 DAY, MONTH_DAYS = 86_400, 30
 
@@ -28,6 +28,8 @@ class Rates:
     series_per_process: float = 430.0
     """The API has 340, the bot 520, with every route and command in use."""
     series_of_collector: float = 680.0
+    kinds_of_error: float = 5.0
+    """That occur in one process within a minute; of each Sentry gets one event, and how many more there were."""
     bytes_per_sample: float = 1.6
     """On disk in Prometheus, its index included."""
 
@@ -68,7 +70,6 @@ class Estimate:
     spans: float
     span_bytes: float
     sentry_events_a_month: float
-    """At most: of each kind of error Sentry gets one a minute and process, the rest as a number."""
     sentry_transactions_a_month: float
     disk_of_30_days: float
 
@@ -95,14 +96,14 @@ def estimate(traffic: Traffic, *, ratio: float = 0.1, processes: int = 2, interv
         samples_per_second=samples,
         spans=spans,
         span_bytes=spans * rates.bytes_per_span,
-        sentry_events_a_month=failed * MONTH_DAYS,
+        sentry_events_a_month=MONTH_DAYS * min(failed, processes * rates.kinds_of_error * DAY / _ERROR_WINDOW),
         sentry_transactions_a_month=ratio * traffic.traces * MONTH_DAYS,
         disk_of_30_days=samples * DAY * MONTH_DAYS * rates.bytes_per_sample,
     )
 
 
-_COLLECTOR_SECONDS = 5.0
-"""How often the Collector reports about itself."""
+_COLLECTOR_SECONDS, _ERROR_WINDOW = 5.0, 60.0
+"""How often the Collector reports about itself, and TELEMETRY_ERROR_WINDOW's default."""
 
 
 def as_json(found: Estimate) -> str:
@@ -115,34 +116,35 @@ def plain(found: Estimate) -> str:
     traffic = found.traffic
     user = found.span_bytes * MONTH_DAYS / max(traffic.users, 1)
     rows = [
-        ("series in Prometheus", f"{found.series:,.0f}", f"at most {found.series_bound:,}, by the catalog's bounds"),
+        ("series in Prometheus", f"{found.series:,.0f}", f"at most {found.series_bound:,}, by the catalog"),
         (
             "samples a second",
             f"{found.samples_per_second:,.0f}",
-            f"every {found.interval:g} s; the Collector's own every 5 s",
+            f"one in {found.interval:g} s; the Collector's in 5 s",
         ),
-        ("disk for 30 days of metrics", _size(found.disk_of_30_days), "whatever the traffic is"),
-        ("spans a day", f"{found.spans:,.0f}", f"{found.ratio:.0%} of the traces, and the root of what fails"),
-        ("bytes of spans a day", _size(found.span_bytes), "as OTLP, before compression"),
-        ("  a user and month", _size(user), "nothing is labelled by user"),
+        ("disk for 30 days of metrics", size(found.disk_of_30_days), "whatever the traffic is"),
+        ("spans a day", f"{found.spans:,.0f}", f"{found.ratio:.0%} of traces, and what fails"),
+        ("bytes of spans a day", size(found.span_bytes), "as OTLP, before compression"),
+        ("  a user and month", size(user), "nothing is labelled by user"),
         (
             "Sentry events a month",
             f"{found.sentry_events_a_month:,.0f}",
-            "at most: one of a kind a minute, and a number",
+            "at most; of a kind one a minute",
         ),
         ("Sentry transactions a month", f"{found.sentry_transactions_a_month:,.0f}", "one a recorded trace"),
     ]
     head = (f"{traffic.requests:,.0f} requests, {traffic.updates:,.0f} updates and {traffic.jobs:,.0f} jobs a day, "
             f"{found.processes} processes")  # fmt: skip
-    return "\n".join([head, *(f"{name:<28}{value:>12}  {note}" for name, value, note in rows)]) + "\n"
+    return "\n".join([head, *(f"{name:<28}{value:>14}  {note}" for name, value, note in rows)]) + "\n"
 
 
-def _size(size: float) -> str:
+def size(count: float) -> str:
+    """Return a number of bytes as it is read, in powers of 1000."""
     for unit in ("B", "kB", "MB", "GB"):
-        if size < _STEP:
-            return f"{size:,.1f} {unit}"
-        size /= _STEP
-    return f"{size:,.1f} TB"
+        if count < _STEP:
+            return f"{count:,.1f} {unit}"
+        count /= _STEP
+    return f"{count:,.1f} TB"
 
 
 _STEP = 1000

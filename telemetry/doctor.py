@@ -7,6 +7,7 @@ end. Every hop that does not work is named, with what to do.
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import socket
 import sys
@@ -88,16 +89,12 @@ class ExporterLog(logging.Handler):
 class Doctor:
     """One examination; prints each finding when it has it."""
 
-    def __init__(self, *, wait_seconds: float = 20.0, out: TextIO | None = None, off_is_meant: bool = False) -> None:
-        """Read the environment; look for what was sent for `wait_seconds` at most.
-
-        `off_is_meant`: a signal that is switched off is not broken.
-        """
-        self._off = OFF if off_is_meant else BROKEN
+    def __init__(self, *, wait_seconds: float = 20.0, out: TextIO | None = None, as_json: bool = False) -> None:
+        """Read the environment; look for what was sent for `wait_seconds` at most."""
         self._settings, self._errors = Settings.read()
         self._wait = wait_seconds
-        self._out = out or sys.stdout
-        self.findings: list[Finding] = []
+        self._out, self._as_json = out or sys.stdout, as_json
+        self._findings: list[Finding] = []
         self._run_id = f"doctor-{uuid.uuid4()}"
         self._exporters = ExporterLog()
 
@@ -202,7 +199,7 @@ class Doctor:
 
     def _switched_on(self, signal: str, switch: str, *, on: bool) -> bool:
         if not on:
-            self._found(signal, self._off, f"switched off by {switch}", f"unset {switch}, if that is not meant")
+            self._found(signal, BROKEN, f"switched off by {switch}", f"unset {switch}, if that is not meant")
         return on
 
     def _accepted(self, signal: str, *, ok: bool) -> bool:
@@ -217,16 +214,21 @@ class Doctor:
         return providers.resource(self._settings).merge(Resource({"service.instance.id": self._run_id}))
 
     def _found(self, hop: str, state: str, detail: str, remedy: str = "") -> None:
-        self.findings.append(Finding(hop, state, detail, remedy))
+        self._findings.append(Finding(hop, state, detail, remedy))
         self._say(f"{state:<7}{hop:<22}", detail)
         if remedy:
             self._say(f"{'':<29}", f"what to do: {remedy}")
 
     def _verdict(self) -> int:
-        broken = [finding.hop for finding in self.findings if finding.state == BROKEN]
+        broken = [finding.hop for finding in self._findings if finding.state == BROKEN]
         self._say(f"broken: {', '.join(broken)}" if broken else "all that is switched on works")
+        if self._as_json:
+            findings = [dataclasses.asdict(finding) for finding in self._findings]
+            self._out.write(json.dumps({"ok": not broken, "findings": findings}, indent=2) + "\n")
         return 1 if broken else 0
 
     def _say(self, head: str, text: str = "") -> None:
+        if self._as_json:
+            return
         wrap = textwrap.TextWrapper(_COLUMNS, initial_indent=head, subsequent_indent=" " * len(head))
         print(wrap.fill(text) if text else head, file=self._out, flush=True)

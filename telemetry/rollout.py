@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +20,6 @@ from telemetry.stages import OVERRULING, PLACEHOLDER, SECRETS, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from telemetry.doctor import Finding
 
 __all__ = ["Change", "Way", "profile", "wrong"]
 
@@ -69,14 +68,15 @@ class Way:
         return [f"{name}=false" for name in _SWITCHES
                 if getattr(after, name.lower()) and not getattr(before, name.lower())]  # fmt: skip
 
-    def check(self, wait_seconds: float) -> list[Finding]:
-        """Send a span, a metric and an error as the stage would, and look for each."""
+    def check(self, wait_seconds: float) -> list[dict[str, str]]:
+        """Send a span, a metric and an error as the stage would, look for each, and return doctor's findings."""
         from telemetry.doctor import Doctor  # noqa: PLC0415 - needs what only a check needs
 
+        said = io.StringIO()
         with _in_force(self.then):
-            doctor = Doctor(wait_seconds=wait_seconds, out=io.StringIO(), off_is_meant=True)
-            doctor.run()
-        return doctor.findings
+            Doctor(wait_seconds=wait_seconds, out=said, as_json=True).run()
+        findings: list[dict[str, str]] = json.loads(said.getvalue())["findings"]
+        return [finding | _meant_off(finding) for finding in findings]
 
     def as_json(self) -> dict[str, object]:
         """Return all of it but the checks, without secrets."""
@@ -121,6 +121,11 @@ def wrong(environ: Mapping[str, str]) -> list[str]:
     left = sorted(name for name in SECRETS | {"OTEL_EXPORTER_OTLP_ENDPOINT"} if PLACEHOLDER in environ.get(name, ""))
     placeholders = [f"{name} still holds {PLACEHOLDER}; give it your own value." for name in left]
     return [*(str(error) for error in (*errors, *standard.wrong(environ))), *placeholders]
+
+
+def _meant_off(finding: dict[str, str]) -> dict[str, str]:
+    """Return what is to be said otherwise: to doctor a signal that is off is broken, here the stage wants it so."""
+    return {"state": "off", "remedy": ""} if finding["detail"].startswith("switched off by ENABLE_") else {}
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import sys
@@ -17,7 +16,6 @@ from telemetry.stages import SECRETS, STAGES, Stage
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from telemetry.doctor import Finding
     from telemetry.rollout import Way
 
 __all__ = ["Options", "report"]
@@ -52,10 +50,9 @@ def report(options: Options, environ: Mapping[str, str] | None = None, out: Text
         *(f"{name} is not set." for name in stage.lacking(environ) if name not in environ),
     ]
     findings = None if options.wait_seconds is None or problems else way.check(options.wait_seconds)
-    bad = [f"{finding.hop}: {finding.detail}" for finding in findings or () if finding.state == "BROKEN"]
+    bad = [finding for finding in findings or () if finding["state"] == "BROKEN"]
     if options.as_json:
-        checks = None if findings is None else [dataclasses.asdict(finding) for finding in findings]
-        _json(out, way.as_json() | {"problems": problems, "checks": checks, "ok": not problems and not bad})
+        _json(out, way.as_json() | {"problems": problems, "checks": findings, "ok": not problems and not bad})
     else:
         out.write("\n".join([*_described(way), "", *_checked(problems, findings), "", *_back(way)]) + "\n")
     return int(bool(problems or bad))
@@ -109,7 +106,7 @@ def _described(way: Way) -> Iterator[str]:
         yield f"After {stage.days} days: telemetry rollout {then.name}"
 
 
-def _checked(problems: list[str], findings: list[Finding] | None) -> Iterator[str]:
+def _checked(problems: list[str], findings: list[dict[str, str]] | None) -> Iterator[str]:
     for problem in problems:
         yield _wrapped(f"! {problem}")
     if findings is None:
@@ -117,9 +114,9 @@ def _checked(problems: list[str], findings: list[Finding] | None) -> Iterator[st
         return
     yield "as the stage would send:"
     for finding in findings:
-        yield _wrapped(f"{finding.state:<7}{finding.hop:<22}{finding.detail}", 29)
-        if finding.remedy:
-            yield _wrapped(f"{'':<29}what to do: {finding.remedy}", 29)
+        yield _wrapped(f"{finding['state']:<7}{finding['hop']:<22}{finding['detail']}", 29)
+        if finding["remedy"]:
+            yield _wrapped(f"{'':<29}what to do: {finding['remedy']}", 29)
 
 
 def _back(way: Way) -> Iterator[str]:

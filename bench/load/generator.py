@@ -18,9 +18,11 @@ import gevent
 from locust import FastHttpUser, constant
 from locust.env import Environment
 
-from bench.load.mix import MIX, Answered, Request, Task, side_of, turn_at, turns
+from bench.load.mix import MIX, SIDES, Answered, Request, Task, side_of, turn_at, turns
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from locust.runners import LocalRunner
 
 SECONDS_TO_FINISH = 60.0
@@ -88,27 +90,24 @@ def main(given: Task) -> Answered:
 
 
 def _answered(runner: LocalRunner) -> Answered:
-    stats = runner.stats
-    latency = {
-        " ".join((*entry.name.split(" ", 1)[:1], entry.method, entry.name.split(" ", 1)[1])): {
-            name: (entry.get_response_time_percentile(share) or 0) / 1000 for name, share in SHARES.items()
-        }
-        for entry in stats.entries.values()
-    }
+    entries = runner.stats.entries.values()
+    latency = {side: _percentiles(entry for entry in entries if entry.name.startswith(f"{side} ")) for side in SIDES}
+    for entry in entries:
+        side, _, route = entry.name.partition(" ")
+        latency[f"{side} {entry.method} {route}"] = _percentiles([entry])
     return Answered(
         statuses={" ".join(key): count for key, count in sorted(ApiUser.statuses.items())},
         turns=[ApiUser.turns[turn] for turn in range(turns(ApiUser.given.seconds))],
-        latency=latency | {side: _of_side(stats.entries.values(), side) for side in ("on", "off")},
-        unexpected={error.to_name(): error.occurrences for error in stats.errors.values()},
+        latency=latency,
+        unexpected={error.to_name(): error.occurrences for error in runner.stats.errors.values()},
     )
 
 
-def _of_side(entries: Any, side: str) -> dict[str, float]:  # noqa: ANN401 - Locust's, of no public type
-    """Merge the response times of one server's routes; Locust keeps them rounded to two digits."""
+def _percentiles(entries: Iterable[Any]) -> dict[str, float]:
+    """Merge the response times of several routes, in seconds; Locust keeps them in ms, rounded to two digits."""
     times: Counter[int] = Counter()
     for entry in entries:
-        if entry.name.startswith(f"{side} "):
-            times.update(entry.response_times)
+        times.update(entry.response_times)
     ordered = sorted(times.elements())
     return {name: ordered[int(len(ordered) * share)] / 1000 if ordered else 0.0 for name, share in SHARES.items()}
 
