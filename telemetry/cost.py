@@ -30,7 +30,7 @@ class Rates:
     series_of_collector: float = 680.0
     kinds_of_error: float = 5.0
     """That occur in one process within a minute; of each Sentry gets one event, and how many more there were."""
-    bytes_per_sample: float = 1.6
+    bytes_per_sample: float = 3.5
     """On disk in Prometheus, its index included."""
 
 

@@ -59,10 +59,14 @@ class Hop:
 class Losses:
     """One look at the hops."""
 
-    def __init__(self, window: str = "1h", out: TextIO | None = None) -> None:
-        """Read the environment; count what happened within `window`, a duration of Prometheus's."""
+    def __init__(self, window: str = "1h", out: TextIO | None = None, *, environment: str = "") -> None:
+        """Read the environment; count what happened within `window`, a duration of Prometheus's.
+
+        `environment` leaves out applications of any other; what Collectors did is of all.
+        """
         settings, _ = Settings.read()
         self._url = settings.prometheus_url
+        self._of = f'deployment_environment_name="{environment}"' if environment else ""
         self._window, self._out = window, out or sys.stdout
 
     def run(self, *, as_json: bool = False) -> int:
@@ -89,10 +93,10 @@ class Losses:
         yield from applications.values()
 
     def _application(self) -> Iterator[Hop]:
-        created, sent = (self._sums(metric.prometheus, "signal")
+        created, sent = (self._sums(metric.prometheus, "signal", where=self._of)
                          for metric in (catalog.TELEMETRY_CREATED, catalog.TELEMETRY_SENT))  # fmt: skip
-        dropped = self._sums(catalog.TELEMETRY_DROPPED.prometheus, "signal", "reason")
-        held = self._now(f"sum by (signal) ({catalog.TELEMETRY_QUEUE_SIZE.prometheus})", "signal")
+        dropped = self._sums(catalog.TELEMETRY_DROPPED.prometheus, "signal", "reason", where=self._of)
+        held = self._now(f"sum by (signal) ({catalog.TELEMETRY_QUEUE_SIZE.prometheus}{{{self._of}}})", "signal")
         for (signal,), items in created.items():
             reasons = {reason: count for (of, reason), count in dropped.items() if of == signal and count}
             yield Hop(signal, "application", items, sent.get((signal,), 0), reasons, held.get((signal,), 0))

@@ -89,7 +89,7 @@ def look(run: Run, prometheus: Prometheus, jaeger: Jaeger) -> Found:
     while True:
         found = Found()
         found.http, found.messages = _counts(run, prometheus)
-        found.hops = list(Losses(f"{time.time() - run.began:.0f}s").hops())
+        found.hops = list(Losses(f"{time.time() - run.began:.0f}s", environment=run.environment).hops())
         complete = found.http == Counter(run.answers("on")) and not found.lost
         if complete or time.monotonic() > deadline:
             break

@@ -15,13 +15,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import gevent
-from locust import FastHttpUser, constant
+from locust import FastHttpUser, constant, task
 from locust.env import Environment
 
-from bench.load.mix import MIX, SIDES, Answered, Request, Task, side_of, turn_at, turns
+from bench.load.mix import SIDES, Answered, Request, Task, deck, side_of, turn_at, turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from locust.runners import LocalRunner
 
@@ -41,6 +41,7 @@ class ApiUser(FastHttpUser):  # type: ignore[misc]  # not installed where mypy l
     began = 0.0
     statuses: ClassVar[Counter[tuple[str, ...]]] = Counter()
     turns: ClassVar[Counter[int]] = Counter()
+    decks: ClassVar[dict[str, Iterator[Request]]] = {side: deck() for side in SIDES}
     known = 0
 
     def on_start(self) -> None:
@@ -49,9 +50,15 @@ class ApiUser(FastHttpUser):  # type: ignore[misc]  # not installed where mypy l
         self.id = self.given.first_id + self.known
         self.send(Request("POST", "/api/users", "/api/users", 201, {"id": self.id}))
 
-    def send(self, request: Request) -> None:
-        """Send to the server whose turn it is, and count the answer."""
+    @task  # type: ignore[untyped-decorator]  # Locust's own
+    def ask(self) -> None:
+        """Send what comes next in the deck of the server whose turn it is."""
         turn = turn_at(monotonic() - self.began, self.given.seconds)
+        self.send(next(self.decks[side_of(turn)]), turn)
+        self.turns[turn] += 1
+
+    def send(self, request: Request, turn: int = 0) -> None:
+        """Send a request, and count the answer."""
         side = side_of(turn)
         path, body = request.filled(self.id, self.given.broken_id)
         # The server closes a connection after an exception; who says so first sends nothing into it.
@@ -65,14 +72,6 @@ class ApiUser(FastHttpUser):  # type: ignore[misc]  # not installed where mypy l
             else:
                 answer.failure(f"{answer.status_code} instead of {request.status}")
         self.statuses[side, request.method, request.endpoint, str(answer.status_code)] += 1
-        self.turns[turn] += 1
-
-
-def _task(request: Request) -> Any:  # noqa: ANN401 - Locust's tasks are any callable
-    return lambda user: user.send(request)
-
-
-ApiUser.tasks = [task for request, weight in MIX.items() for task in [_task(request)] * weight]
 
 
 def main(given: Task) -> Answered:

@@ -28,6 +28,7 @@ API_BUDGET, BOT_BUDGET = BUDGETS
 CONFIDENCE = 0.99
 SERVER_ERROR = "5"
 FEWEST_FAILURES = 5
+INACTIVE, PENDING, FIRING = "inactive", "pending", "firing"
 EITHER, NEAR = "either", 0.25
 """So near its limit a condition may hold or not: Prometheus weighs by time, the generator by requests."""
 EVALUATION_SECONDS = 40.0
@@ -117,8 +118,8 @@ class Ruled:
 
     @property
     def ok(self) -> bool:
-        """Whether it is as it should be."""
-        return self.asked.expected in (self.state, EITHER)
+        """Whether it is as it should be; one that holds while the backends are waited for may come to fire."""
+        return self.asked.expected in (self.state, EITHER) or (self.asked.expected, self.state) == (PENDING, FIRING)
 
 
 def rules(run: Run, prometheus: Prometheus) -> tuple[list[Ruled], dict[str, str]]:
@@ -127,7 +128,7 @@ def rules(run: Run, prometheus: Prometheus) -> tuple[list[Ruled], dict[str, str]
     deadline = time.monotonic() + EVALUATION_SECONDS
     while True:
         states = _states(run, prometheus)
-        ruled = [Ruled(one, states.get(one.rule.name, "inactive")) for one in asked]
+        ruled = [Ruled(one, states.get(one.rule.name, INACTIVE)) for one in asked]
         if all(one.ok for one in ruled) or time.monotonic() > deadline:
             return ruled, states
         time.sleep(2)
@@ -157,6 +158,6 @@ def _judged(alert: Alert, run: Run, events: int, measured: float) -> Iterator[As
     for rule in alert.rules():
         long_enough = run.load.seconds > seconds(rule.level.hold) + EVALUATION_SECONDS
         holds = measured > rule.level.limit and events >= FEWEST_FAILURES
-        expected = ("firing" if long_enough else "pending") if holds else "inactive"
+        expected = (FIRING if long_enough else PENDING) if holds else INACTIVE
         near = abs(measured / rule.level.limit - 1) < NEAR and events >= FEWEST_FAILURES
         yield Asked(rule, measured, EITHER if near else expected)

@@ -53,7 +53,7 @@ def test_nothing_is_lost(report: dict[str, Any]) -> None:
 def test_the_rules_that_should_are_pending(report: dict[str, Any]) -> None:
     rules = {rule["rule"]: rule for rule in report["rules"]}
     assert rules["ApiErrorRateCritical"]["state"] == "pending"
-    assert rules["ApiBudgetBurnsCritical1h"]["state"] == "pending"
+    assert rules["ApiBudgetBurnsCritical1h"]["state"] in ("pending", "firing")  # its condition need hold 2 minutes
     assert [rule for rule in rules.values() if rule["rule"].startswith("Api") and not rule["ok"]] == []
 
 

@@ -144,5 +144,5 @@ def test_throughputs_are_by_round() -> None:
 def test_the_mix_plans_failing_and_slow_requests() -> None:
     total = sum(MIX.values())
     failing = sum(weight for request, weight in MIX.items() if request.status >= 500)
-    assert 0.072 < failing / total < 0.1  # above the fastest budget burn's line, 14.4 times 0.5%
+    assert failing / total > 1.25 * 0.072  # clearly above the fastest budget burn's line, 14.4 times 0.5%
     assert sum(weight for request, weight in MIX.items() if request.path == "/api/chat") / total > 0.03
