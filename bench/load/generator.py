@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 SECONDS_TO_FINISH = 60.0
 """What is under way at the end is waited for: the server counts it too."""
 LINE_SECONDS = 5.0
+ONE_EACH = {"Connection": "close"}
+"""A server closes a connection after an exception, and after five idle seconds: a request may be on its way then."""
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
@@ -61,11 +63,9 @@ class ApiUser(FastHttpUser):  # type: ignore[misc]  # not installed where mypy l
         """Send a request, and count the answer."""
         side = side_of(turn)
         path, body = request.filled(self.id, self.given.broken_id)
-        # The server closes a connection after an exception; who says so first sends nothing into it.
-        headers = {"Connection": "close"} if request.status >= 500 else {}  # noqa: PLR2004
         with self.client.request(
             request.method, self.given.urls[side] + path, name=f"{side} {request.endpoint}", json=body,
-            headers=headers, catch_response=True,
+            headers=ONE_EACH, catch_response=True,
         ) as answer:  # fmt: skip
             if answer.status_code == request.status:
                 answer.success()
