@@ -41,7 +41,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__)
     parser.add_argument("--users", type=int, default=100, metavar="N", help="API users at once (100)")
     parser.add_argument("--seconds", type=float, default=60.0, metavar="N", help="for how long (60)")
-    parser.add_argument("--ratio", type=float, default=0.1, metavar="R", help="share of traces to record (0.1)")
+    parser.add_argument(
+        "--ratio", type=float, default=0.1, metavar="R", help="share of traces to record, above 0 (0.1)"
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
     return parser.parse_args()
 

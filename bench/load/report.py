@@ -56,6 +56,13 @@ class Report:
     def _rate(self, side: str) -> float:
         return max(sum(self.run.answers(side).values()), 1) / (self.run.load.seconds / len(SIDES))
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """Return the requests a second with telemetry, as each saw them; Jaeger's are those recorded, by their share."""
+        found, half = self.found, self.run.load.seconds / len(SIDES)
+        recorded = len(found.sampled) / self.run.load.ratio
+        return {"Locust": self._rate("on"), "Prometheus": found.http.total() / half, "Jaeger": recorded / half}
+
     def _cpu(self, side: str) -> float:
         return self.run.cpu[side] / max(sum(self.run.answers(side).values()), 1)
 
@@ -73,6 +80,7 @@ class Report:
             "updates": _named({tuple(key): count for key, count in run.bot.updates.items()}),
             "updates_in_prometheus": _named(found.messages),
             "requests_per_second": {side: self._rate(side) for side in SIDES},
+            "requests_per_second_with_telemetry": self.rates,
             "latency_seconds": {side: run.answered.latency[side] for side in SIDES}
             | {"prometheus": found.latency, "jaeger": found.sampled_latency},
             "latency_by_route_seconds": run.answered.latency,
@@ -130,6 +138,7 @@ class Report:
                   "Jaeger (in the server, sampled)": self.found.sampled_latency}  # fmt: skip
         for who, times in found.items():
             yield _COUNT.format(who, *(f"{times[share]:.3f}" for share in _SHARES))
+        yield "  requests a second: " + ", ".join(f"{who} {rate:.0f}" for who, rate in self.rates.items())
         budgets = [verdict.budget_used(counts) for counts in (self.run.answers("on"), dict(self.found.http))]
         yield f"  error budget of these requests used: {budgets[0]:.2f} times; by Prometheus {budgets[1]:.2f}"
         s = self._sampling

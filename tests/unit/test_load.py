@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections import Counter
 
 import pytest
@@ -12,6 +14,7 @@ from bench.load.report import Report
 from bench.load.run import Load, Run
 from bench.load.verdict import sampling, throughputs
 from examples.health_agent.demo.traffic import Sent
+from stack.settings import ROOT
 from telemetry.losses import Hop
 
 SENT = {"on GET /api/users 200": 90, "on GET /api/users/{user_id}/progress 500": 10, "off GET /api/users 200": 120}
@@ -104,6 +107,11 @@ def test_the_report_is_80_columns_wide_and_says_the_verdict() -> None:
     assert lines[-1] == "Nothing is lost, and every count agrees."
 
 
+def test_throughput_is_what_each_backend_saw() -> None:
+    rates = Report(a_run(), found(), [], {}).rates
+    assert rates == {"Locust": 100 / 6, "Prometheus": 100 / 6, "Jaeger": 0}
+
+
 def test_cpu_is_a_request_and_throughput_a_ratio_of_turns() -> None:
     overhead = Report(a_run(), found(), [], {}).overhead
     assert overhead["cpu_per_request"] == pytest.approx((2.0 / 100) / (1.2 / 120))
@@ -134,6 +142,20 @@ def test_the_interval_is_wilsons() -> None:
     interval = sampling(10, 100, 0.1)  # by hand, with z = 2.5758: 0.1249 and 0.0789 to each side
     assert interval.low == pytest.approx(0.0460, abs=1e-4)
     assert interval.high == pytest.approx(0.2037, abs=1e-4)
+
+
+COMMANDS = {
+    "make load": "--users 100 --seconds 60",
+    "make load USERS=50 SECONDS=600": "--users 50 --seconds 600",
+    "make load ARGS=--json": "--users 100 --seconds 60 --json",
+}
+
+
+@pytest.mark.parametrize(("command", "options"), COMMANDS.items())
+def test_a_command_of_the_document_asks_for(command: str, options: str) -> None:
+    assert re.search(rf"^{re.escape(command)}( *#|$)", (ROOT / "docs" / "load.md").read_text(), re.MULTILINE)
+    done = subprocess.run([*command.split(), "-n"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.rstrip().endswith(f"-m bench.load {options}")
 
 
 def test_throughputs_are_by_round() -> None:
