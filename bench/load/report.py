@@ -58,7 +58,7 @@ class Report:
 
     @property
     def rates(self) -> dict[str, float]:
-        """Return the requests a second with telemetry, as each saw them; Jaeger's are those recorded, by their share."""
+        """Return the requests a second with telemetry, as each saw them; Jaeger's by the share that is recorded."""
         found, half = self.found, self.run.load.seconds / len(SIDES)
         recorded = len(found.sampled) / self.run.load.ratio
         return {"Locust": self._rate("on"), "Prometheus": found.http.total() / half, "Jaeger": recorded / half}
