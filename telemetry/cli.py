@@ -6,16 +6,14 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from telemetry import _plan_commands
 from telemetry._extras import MissingExtraError
-from telemetry.stages import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from telemetry.doctor import Doctor
     from telemetry.sentry_test import SentryTest
-
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - what add_subparsers returns
 
 __all__ = ["main"]
 
@@ -37,12 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "privacy-check":
         return _privacy_check(parser, options.argv)
     try:
+        if options.command in _plan_commands.COMMANDS:
+            return _plan_commands.COMMANDS[options.command](options)
         if options.command == "losses":
             from telemetry.losses import Losses  # noqa: PLC0415 - the others need not load it
 
             return Losses(options.since).run(as_json=options.json)
-        if options.command in ("rollout", "cost"):
-            return (_rollout if options.command == "rollout" else _cost)(options)
         return _check(options.command)(wait_seconds=options.wait).run()
     except MissingExtraError as error:
         parser.exit(1, f"{error}\n")
@@ -54,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, what in _CHECKS.items():
         command = commands.add_parser(name, help=what)
         command.add_argument("--wait", type=float, default=20.0, metavar="SECONDS", help="how long to look (20)")
+    _plan_commands.add(commands)
     settings = commands.add_parser("settings", help="every environment variable, and what is in force")
     settings.add_argument("--markdown", action="store_true", help="the table of the documents instead")
     catalog = commands.add_parser("catalog", help="every metric, with labels, kind, unit and bound of series")
@@ -67,49 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     losses = commands.add_parser("losses", help="what became of spans, metrics and errors, hop by hop")
     losses.add_argument("--since", default="1h", metavar="DURATION", help="how far back, as Prometheus writes it (1h)")
     losses.add_argument("--json", action="store_true", help="for programs")
-    _add_rollout(commands)
-    _add_cost(commands)
     return parser
-
-
-def _add_rollout(commands: Commands) -> None:
-    stages = ", ".join(stage.name for stage in STAGES)
-    rollout = commands.add_parser("rollout", help="where this environment stands, and how to the next stage")
-    rollout.add_argument("stage", nargs="?", choices=[stage.name for stage in STAGES], metavar="STAGE", help=stages)
-    rollout.add_argument("--env", action="store_true", help="print the stage's variables alone, for a file")
-    rollout.add_argument("--no-check", action="store_true", help="send nothing and look for nothing")
-    rollout.add_argument("--wait", type=float, default=20.0, metavar="SECONDS", help="how long to look (20)")
-    rollout.add_argument("--json", action="store_true", help="for programs")
-
-
-def _rollout(options: argparse.Namespace) -> int:
-    from telemetry.rollout_report import Options, report  # noqa: PLC0415 - the others need not load it
-
-    wait = None if options.no_check else options.wait
-    return report(Options(options.stage, env=options.env, as_json=options.json, wait_seconds=wait))
-
-
-def _add_cost(commands: Commands) -> None:
-    cost = commands.add_parser("cost", help="series, spans, events and disk that so much traffic makes")
-    cost.add_argument("--requests-per-day", type=float, required=True, metavar="N", help="HTTP requests")
-    cost.add_argument("--updates-per-day", type=float, required=True, metavar="N", help="Telegram updates")
-    cost.add_argument("--users", type=float, required=True, metavar="N", help="users who write on a day")
-    cost.add_argument("--ratio", type=float, default=0.1, metavar="R", help="share of traces recorded (0.1)")
-    cost.add_argument("--failing", type=float, default=0.005, metavar="R", help="share of them that fail (0.005)")
-    cost.add_argument("--jobs-per-day", type=float, default=17280, metavar="N", help="runs of jobs (17280)")
-    cost.add_argument("--interval", type=float, default=15, metavar="SECONDS", help="between exports of metrics (15)")
-    cost.add_argument("--processes", type=int, default=2, metavar="N", help="of the application: API and bot (2)")
-    cost.add_argument("--json", action="store_true", help="for programs")
-
-
-def _cost(options: argparse.Namespace) -> int:
-    from telemetry import cost  # noqa: PLC0415 - the others need not load it
-
-    numbers = (options.requests_per_day, options.updates_per_day, options.users, options.jobs_per_day, options.failing)
-    chosen = {name: getattr(options, name) for name in ("ratio", "processes", "interval")}
-    estimate = cost.estimate(cost.Traffic(*numbers), **chosen)
-    sys.stdout.write(cost.as_json(estimate) if options.json else cost.plain(estimate))
-    return 0
 
 
 def _privacy_check(parser: argparse.ArgumentParser, argv: list[str]) -> int:

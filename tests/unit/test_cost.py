@@ -64,6 +64,22 @@ def test_the_command_prints_80_columns_and_json(capsys: pytest.CaptureFixture[st
     assert found["rates"]["bytes_per_span"] == cost.RATES.bytes_per_span
 
 
+WRONG = {
+    "a share above 1": (["--ratio", "10"], "must be a number between 0 and 1 (got 10)"),
+    "fewer than none": (["--users", "-1"], "must be a number of at least 0 (got -1)"),
+    "no interval": (["--interval", "0"], "must be a number of seconds above 0 (got 0)"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), WRONG.values(), ids=WRONG.keys())
+def test_a_number_that_cannot_be_is_refused(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["cost", "--requests-per-day", "1", "--updates-per-day", "1", "--users", "1", *arguments])
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("size", "text"), [(0, "0.0 B"), (999, "999.0 B"), (1500, "1.5 kB"), (2.5e9, "2.5 GB"), (7e15, "7,000.0 TB")]
 )
