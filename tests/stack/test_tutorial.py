@@ -174,7 +174,7 @@ def test_the_request_is_a_trace_with_its_user(after_the_chat: tuple[StackUnderTe
     [
         (0, {("small",): 1}),
         (1, {("anthropic", "success"): 3, ("anthropic", "error"): None, ("usda", "success"): 1}),
-        (2, {("ModelHTTPError", "agent"): 1, ("ModelHTTPError", "bot"): 1}),
+        (2, {("ModelRateLimitError", "agent"): 1, ("ModelServerError", "agent"): 1}),
         (3, {("claude-haiku-4-5", "input"): None, ("claude-haiku-4-5", "output"): None}),
     ],
     ids=["foods", "calls", "errors", "tokens"],
@@ -200,7 +200,7 @@ def test_both_failures_are_in_sentry_and_lead_to_their_traces(after_the_chat: tu
     environ = stack.app_env()
     sentry = Sentry(environ["TELEMETRY_SENTRY_URL"], environ["TELEMETRY_SENTRY_TOKEN"])
     issues = eventually(lambda: len(found := sentry.issues()) == 2 and found, seconds=30)
-    assert {issue.title.partition(":")[0] for issue in issues} == {"ModelHTTPError"}
+    assert {issue.title.partition(":")[0] for issue in issues} == {"ModelRateLimitError", "ModelServerError"}
     events = [event for issue in issues for event in sentry.events(issue.id)]
     found = [Jaeger(environ["TELEMETRY_JAEGER_URL"]).trace(event.trace_id or "") for event in events]
     assert all(trace and trace.named("telegram.answer") for trace in found)
