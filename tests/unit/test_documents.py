@@ -144,6 +144,17 @@ def test_the_readmes_code_is_what_the_tutorial_runs() -> None:
     )
 
 
+MEASURED = re.findall(r"^\| [^|]+ \| ([^|]*\d[^|]*) \| ([^|]*\]\(docs[^|]*) \|$", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("measured", "where"), MEASURED, ids=[measured[:40] for measured, _ in MEASURED])
+def test_a_figure_of_the_readme_stands_in_the_document_that_it_links_to(measured: str, where: str) -> None:
+    texts = [(ROOT / path).read_text() for path in re.findall(r"\]\((docs/[\w.-]+)\)", where)]
+    figures = re.findall(r"\d[\d,.]*\d%?|\d+%?", measured)
+    assert figures
+    assert [figure for figure in figures if not any(re.search(rf"(?<!\d){figure}", text) for text in texts)] == []
+
+
 @pytest.mark.parametrize("name", [field.metadata["variable"].names[0] for field in fields(Settings)])
 def test_every_variable_of_ours_stands_in_the_example_file(name: str) -> None:
     assert name in READ_BY_THE_DEMO_ONLY or re.search(rf"^# {name}=", EXAMPLE, re.MULTILINE), name
