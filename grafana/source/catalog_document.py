@@ -24,9 +24,9 @@ your own.
 
 Every series also has `job` (the service), `instance` (the process), `service_name` and `deployment_environment_name`.
 No label holds a user, a chat, a path or a text. A value past a label's bound becomes `other` and is counted in
-[telemetry_label_overflow_total](#telemetry_label_overflow_total). The number of series is the most that one process can write:
-past 2,000 combinations of labels whose values are not listed, the rest become `other`. Each query is asked of the demo
-by a test. To add a metric: [three lines](DEVELOPMENT_OBSERVABILITY.md#a-metric-of-your-own).
+[telemetry_label_overflow_total](#telemetry_label_overflow_total). The number of series is the most that one process
+writes: past 2,000 combinations of labels whose values are not listed, the rest become `other`. Each query is asked of
+the demo by a test. To add a metric: [three lines](DEVELOPMENT_OBSERVABILITY.md#a-metric-of-your-own).
 """
 _AREAS = {
     "HTTP": ("http",),
