@@ -24,6 +24,8 @@ from tests.stack.stack_helpers import StackUnderTest, eventually
 
 TUTORIAL = ROOT / "docs/TUTORIAL.md"
 ANSWER_SECONDS = 60
+After = tuple[StackUnderTest, list[str]]
+"""The stack, and the traces' ids in the log, after step 5."""
 
 
 @cache
@@ -65,18 +67,28 @@ class Coach:
         return httpx.get(f"http://localhost:{self.port}/api/users/4242/foods", trust_env=False).json()
 
 
-def chat(program: subprocess.Popen[str], transcript: str) -> None:
-    """Write the lines of a transcript, and wait for each answer that it shows."""
-    assert program.stdin is not None
+def listen(program: subprocess.Popen[str], until: str) -> Iterator[str]:
+    """Yield the lines that a program prints, with the one that begins as said as the last."""
     assert program.stdout is not None
+    for line in iter(program.stdout.readline, ""):
+        yield line
+        if until in line:
+            return
+    pytest.fail(f"the program ended without {until!r}")
+
+
+def chat(program: subprocess.Popen[str], transcript: str) -> list[str]:
+    """Write the lines of a transcript, wait for each answer that it shows; return what was printed until the last."""
+    assert program.stdin is not None
+    printed: list[str] = []
     for line in transcript.splitlines():
         if line.startswith("coach> "):
-            heard = iter(program.stdout.readline, "")
-            said = next(heard_line for heard_line in heard if heard_line.startswith("coach> "))
-            assert said.strip() == line
+            printed += listen(program, "coach> ")
+            assert printed[-1].strip() == line
         else:
             program.stdin.write(f"{line}\n")
             program.stdin.flush()
+    return printed
 
 
 @pytest.fixture(scope="module")
@@ -113,18 +125,17 @@ def coach(before: Coach, stack: StackUnderTest, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture(scope="module")
-def after_the_chat(coach: Coach, stack: StackUnderTest) -> tuple[StackUnderTest, str]:
-    """Step 5 done: what was said is said, the program has ended. Gives the stack, and what the program printed."""
+def after_the_chat(coach: Coach, stack: StackUnderTest) -> After:
+    """Step 5 done: what was said is said, the program has ended."""
     with coach.chatting(5) as program:
-        chat(program, step(5, "text")[0].text)
-        assert program.stdout is not None
-        printed = next(line for line in iter(program.stdout.readline, "") if "No error handlers" in line)
+        printed = chat(program, step(5, "text")[0].text)
+        printed += listen(program, "No error handlers are registered")
         assert coach.foods() == ["Apples, raw, with skin, 150 g, 78 kcal"]
         curl = subprocess.run(
             step(5, "bash")[1].text.replace("8081", coach.port).split(), capture_output=True, text=True, check=True
         )
         assert json.loads(curl.stdout) == coach.foods()
-    return stack, printed
+    return stack, [found for line in printed for found in re.findall(r" trace=(\w{32})$", line)]
 
 
 def outline(trace: Trace) -> str:
@@ -155,15 +166,24 @@ def test_the_extras_that_are_installed_exist() -> None:
     assert set(named.split(",")) | {"psycopg", "prometheus"} == set(known)
 
 
-def test_the_apple_is_the_trace_that_the_page_shows(after_the_chat: tuple[StackUnderTest, str]) -> None:
-    stack, _ = after_the_chat
+def test_the_apple_is_the_trace_that_the_page_shows(after_the_chat: After) -> None:
+    stack, logged = after_the_chat
     (apple,) = eventually(lambda: traces(stack, "telegram.update", "execute_tool"), seconds=30)
+    assert apple.trace_id == logged[0]
     assert outline(apple) == step(5, "text")[1].text
     assert {span.attributes.get("user.id") for span in apple.roots()} == {"4242"}
     assert "apple" not in json.dumps([span.attributes for span in apple.spans])
 
 
-def test_the_request_is_a_trace_with_its_user(after_the_chat: tuple[StackUnderTest, str]) -> None:
+def test_the_trace_is_printed_by_its_id_in_the_log(coach: Coach, after_the_chat: After) -> None:
+    with coach.shell(step(5, "bash")[2].text.replace("ID", after_the_chat[1][0])) as command:
+        printed = command.communicate(timeout=60)[0]
+    names = re.findall(r"[a-z].*", step(5, "text")[1].text)
+    lines = iter(printed.splitlines())
+    assert [name for name in names if not any(name in line for line in lines)] == [], printed
+
+
+def test_the_request_is_a_trace_with_its_user(after_the_chat: After) -> None:
     stack, _ = after_the_chat
     found = eventually(lambda: traces(stack, "GET /api/users/{user_id}/foods"), seconds=30)
     assert {trace.roots()[0].attributes["user.id"] for trace in found} == {"4242"}
@@ -180,7 +200,7 @@ def test_the_request_is_a_trace_with_its_user(after_the_chat: tuple[StackUnderTe
     ids=["foods", "calls", "errors", "tokens"],
 )
 def test_a_query_of_the_page_answers(
-    after_the_chat: tuple[StackUnderTest, str], number: int, expected: dict[tuple[str, ...], int | None]
+    after_the_chat: After, number: int, expected: dict[tuple[str, ...], int | None]
 ) -> None:
     stack, _ = after_the_chat
     query = step(5, "promql")[number].text
@@ -195,8 +215,8 @@ def test_a_query_of_the_page_answers(
     assert {key: value and arrived()[key] for key, value in expected.items()} == expected
 
 
-def test_both_failures_are_in_sentry_and_lead_to_their_traces(after_the_chat: tuple[StackUnderTest, str]) -> None:
-    stack, printed = after_the_chat
+def test_both_failures_are_in_sentry_and_lead_to_their_traces(after_the_chat: After) -> None:
+    stack, logged = after_the_chat
     environ = stack.app_env()
     sentry = Sentry(environ["TELEMETRY_SENTRY_URL"], environ["TELEMETRY_SENTRY_TOKEN"])
     issues = eventually(lambda: len(found := sentry.issues()) == 2 and found, seconds=30)
@@ -206,8 +226,7 @@ def test_both_failures_are_in_sentry_and_lead_to_their_traces(after_the_chat: tu
     assert all(trace and trace.named("telegram.answer") for trace in found)
     linked = {span.attributes.get("sentry.event_id") for trace in found if trace for span in trace.spans}
     assert {event.id.replace("-", "") for event in events} <= linked
-    (logged,) = re.findall(r"trace=(\w{32})", printed)
-    assert logged in {event.trace_id for event in events}
+    assert logged[-1] in {event.trace_id for event in events}
 
 
 def test_its_test_passes_and_can_fail(coach: Coach) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 import telemetry
+from grafana.source.alert_catalog import RULES
+from grafana.source.boards import BOARDS
 from stack import cli as stack_cli
 from stack.settings import INTERNAL_PORTS, OPTIONS, PORTS
 from telemetry import cli as telemetry_cli
@@ -153,6 +155,12 @@ def test_a_figure_of_the_readme_stands_in_the_document_that_it_links_to(measured
     figures = re.findall(r"\d[\d,.]*\d%?|\d+%?", measured)
     assert figures
     assert [figure for figure in figures if not any(re.search(rf"(?<!\d){figure}", text) for text in texts)] == []
+
+
+def test_the_tutorial_counts_what_comes_with_it() -> None:
+    words = {"Eight": 8}
+    (found,) = re.findall(r"(\w+) dashboards and (\d+) alert rules", (ROOT / "docs/TUTORIAL.md").read_text())
+    assert (words[found[0]], int(found[1])) == (len(BOARDS), len(RULES))
 
 
 @pytest.mark.parametrize("name", [field.metadata["variable"].names[0] for field in fields(Settings)])
