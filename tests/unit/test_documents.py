@@ -91,7 +91,7 @@ def test_a_command_that_a_document_names_exists(document: Path, program: object)
 @of_each_document
 def test_a_file_or_folder_that_a_document_names_exists(document: Path) -> None:
     named = re.findall(r"`((?:\.|[a-z_]+/)[\w./-]*)`", document.read_text())
-    assert [path for path in named if "*" not in path and path != PROTOCOL and not (ROOT / path).exists()] == []
+    assert [path for path in named if "*" not in path and path not in {PROTOCOL, ".env"} and not (ROOT / path).exists()] == []
 
 
 @cache
