@@ -109,6 +109,7 @@ snapshot: install  ## write down anew all that the demo emits, by name, and what
 catalog: install  ## write the generated documents anew
 	@$(PY) -m telemetry settings --markdown > docs/settings.md
 	@$(PY) -m stack redaction
+	@$(PY) -m grafana.source write
 
 format: install  ## let ruff format and mend what it can
 	@$(VENV)/bin/ruff format --quiet

@@ -106,13 +106,13 @@ def _logs(found: Settings, options: argparse.Namespace) -> int:
     if running and running.mode == "docker":
         sys.stdout.write(compose.logs(found, options.part))
         return 0
-    folder = found.data / "logs"
-    known = sorted(path.stem for path in folder.glob("*.log"))
+    logs = {path.stem: path for path in (found.data / "logs").glob("*.log")}
+    known = sorted({*logs, *(running.parts if running else ())})
     if options.part and options.part not in known:
         raise StackError(f'No log of "{options.part}".', todo=f"There are: {', '.join(known) or 'none yet'}.")
-    for name in [options.part] if options.part else known:
-        lines = (folder / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
-        sys.stdout.writelines(f"{name} | {line}\n" for line in lines[-200:])
+    for name in [options.part] if options.part else sorted(logs):
+        text = logs[name].read_text(encoding="utf-8", errors="replace") if name in logs else "has said nothing"
+        sys.stdout.writelines(f"{name} | {line}\n" for line in text.splitlines()[-200:])
     return 0
 
 

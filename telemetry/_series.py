@@ -25,6 +25,8 @@ from opentelemetry.sdk.metrics.export import (
     Sum,
 )
 
+from telemetry._current_entry import current_entry
+
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
     from opentelemetry.util.types import Attributes
@@ -55,6 +57,9 @@ class Series:
 
     def _example(self, place: int, value: float) -> None:
         """Keep a measurement as the newest example of its bucket, where its trace is recorded."""
+        entry = current_entry.get()
+        if entry is not None and not entry.recorded and self._which is TRACE_BASED:
+            return  # most requests: to ask for the span takes longer than to add the value
         span = trace.get_current_span().get_span_context()
         if span.trace_flags.sampled or self._which is ALWAYS_ON:
             self._exemplars[place] = (value, time.time_ns(), span)

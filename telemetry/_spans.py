@@ -1,8 +1,8 @@
-"""Spans of our own instrumentations and of `telemetry.get_tracer()`: the SDK's in all that others see of them, leaner.
+"""Spans of our own instrumentations, of `telemetry.get_tracer()` and of pydantic-ai: the SDK's in all that is seen.
 
 The SDK's span holds a lock, cleans each attribute as it is set and is copied when it ends. This one is a plain object
 that is not changed any more once it has ended. Processors, exporters and Sentry read it as any `ReadableSpan`; spans of
-other libraries' tracers are the SDK's own.
+other tracers are the SDK's own.
 
 https://opentelemetry.io/docs/specs/otel/trace/sdk/
 """
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["LeanSpan", "LeanTracer", "LeanTracerProvider"]
 
 NAME = "telemetry"
+_LEAN_LIBRARIES = frozenset({"pydantic-ai"})
 _SAMPLED, _NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags.get_default()
 _UNSET = Status(StatusCode.UNSET)
 
@@ -167,10 +168,10 @@ class LeanSpan(ReadableSpan, trace.Span):
 class LeanTracer(trace.Tracer):
     """Starts spans as the SDK's tracer does."""
 
-    def __init__(self, provider: LeanTracerProvider) -> None:
+    def __init__(self, provider: LeanTracerProvider, scope: InstrumentationScope) -> None:
         """Ask the provider for everything: in a forked child some of it is another."""
         self._provider = provider
-        self._scope = InstrumentationScope(NAME, "")
+        self._scope = scope
 
     def start_span(  # noqa: PLR0913, PLR0917 - the API's parameters
         self,
@@ -254,7 +255,7 @@ class LeanTracer(trace.Tracer):
 
 
 class LeanTracerProvider(TracerProvider):
-    """The SDK's provider, with lean spans for the tracer of our name."""
+    """The SDK's provider, with lean spans for the tracer of our name and for libraries that we instrument."""
 
     def __init__(
         self, sampler: Sampler, resource: Resource, ids: IdGenerator, limits: SpanLimits | None = None
@@ -264,7 +265,7 @@ class LeanTracerProvider(TracerProvider):
         self.on_start: list[Callable[[Span, Context | None], None]] = []
         self.on_end: list[Callable[[ReadableSpan], None]] = []
         super().__init__(sampler, resource, shutdown_on_exit=False, id_generator=ids, span_limits=self.limits)
-        self._lean = LeanTracer(self)
+        self._lean = LeanTracer(self, InstrumentationScope(NAME, ""))
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Let a processor see every span."""
@@ -275,12 +276,19 @@ class LeanTracerProvider(TracerProvider):
             self.on_end.append(span_processor.on_end)
 
     def get_tracer(
-        self, instrumenting_module_name: str, *more: Any, **named: Any  # noqa: ANN401 - as the SDK's
-    ) -> trace.Tracer:  # fmt: skip
+        self,
+        instrumenting_module_name: str,
+        instrumenting_library_version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Attributes = None,
+    ) -> trace.Tracer:
         """Return a tracer."""
-        if instrumenting_module_name == NAME and not more and not named:
+        name, version = instrumenting_module_name, instrumenting_library_version
+        if name == NAME and not (version or schema_url or attributes):
             return self._lean
-        return super().get_tracer(instrumenting_module_name, *more, **named)
+        if name in _LEAN_LIBRARIES:
+            return LeanTracer(self, InstrumentationScope(name, version, schema_url, attributes))
+        return super().get_tracer(name, version, schema_url, attributes)
 
 
 def _limited(attributes: Attributes, most: int | None, length: int | None) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""Read side of the stack: what Prometheus, Jaeger and a Sentry-compatible server (Bugsink) hold.
+"""Read side of the stack: what Prometheus, Jaeger, Tempo and a Sentry-compatible server (Bugsink) hold.
 
 `doctor`, the demo's summary and the tests ask through these; the application itself never does. All calls are
 synchronous and raise `httpx.HTTPError` when the server does not answer or answers with an error status.
 
 APIs: https://prometheus.io/docs/prometheus/latest/querying/api/, Jaeger's HTTP JSON (`/api/traces`),
-Bugsink's canonical API (`/api/canonical/0/`).
+https://grafana.com/docs/tempo/latest/api_docs/, Bugsink's canonical API (`/api/canonical/0/`).
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from telemetry import otlp_json
 from telemetry._extras import require
+from telemetry.stored_traces import Span, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     import httpx
 
@@ -34,74 +36,6 @@ class Sample:
 
     labels: dict[str, str]
     value: float
-
-
-@dataclass(frozen=True)
-class Span:
-    """A span as Jaeger returns it; `start` in Unix seconds, `duration` in seconds, ids in hexadecimal."""
-
-    trace_id: str
-    span_id: str
-    parent_id: str | None
-    name: str
-    service: str
-    start: float
-    duration: float
-    attributes: dict[str, Any]
-    links: tuple[str, ...]
-    error: bool
-
-    @classmethod
-    def from_jaeger(cls, data: Mapping[str, Any], processes: Mapping[str, Any]) -> Self:
-        """Read one element of Jaeger's `spans`; `processes` is the trace's own table of processes."""
-        references = data.get("references", [])
-        parents = [r["spanID"] for r in references if r["refType"] == "CHILD_OF" and r["traceID"] == data["traceID"]]
-        process = processes[data["processID"]]
-        attributes = {tag["key"]: tag["value"] for tag in (*process.get("tags", ()), *data.get("tags", ()))}
-        return cls(
-            trace_id=data["traceID"],
-            span_id=data["spanID"],
-            parent_id=parents[0] if parents else None,
-            name=data["operationName"],
-            service=process["serviceName"],
-            start=data["startTime"] / 1e6,
-            duration=data["duration"] / 1e6,
-            attributes=attributes,
-            links=tuple(r["traceID"] for r in references if r["traceID"] != data["traceID"]),
-            error=attributes.get("error") in (True, "true") or attributes.get("otel.status_code") == "ERROR",
-        )
-
-
-@dataclass(frozen=True)
-class Trace:
-    """All spans found under one trace id, oldest first."""
-
-    trace_id: str
-    spans: tuple[Span, ...]
-
-    @classmethod
-    def from_jaeger(cls, data: Mapping[str, Any]) -> Self:
-        """Read one element of Jaeger's `data`."""
-        spans = [Span.from_jaeger(span, data["processes"]) for span in data["spans"]]
-        return cls(data["traceID"], tuple(sorted(spans, key=lambda span: (span.start, span.parent_id or ""))))
-
-    def named(self, name: str) -> tuple[Span, ...]:
-        """Return the spans of this name."""
-        return tuple(span for span in self.spans if span.name == name)
-
-    def roots(self) -> tuple[Span, ...]:
-        """Return the spans whose parent is not in the trace."""
-        known = {span.span_id for span in self.spans}
-        return tuple(span for span in self.spans if span.parent_id not in known)
-
-    def walk(self) -> Iterator[tuple[int, Span]]:
-        """Yield each span with its depth in the tree, parents before their children."""
-        stack = [(0, span) for span in reversed(self.roots())]
-        while stack:
-            depth, span = stack.pop()
-            yield depth, span
-            children = [child for child in self.spans if child.parent_id == span.span_id]
-            stack.extend((depth + 1, child) for child in reversed(children))
 
 
 @dataclass(frozen=True)
@@ -237,11 +171,21 @@ class Jaeger(_Server):
 
 
 class Tempo(_Server):
-    """The trace store beside Grafana; asked only whether it has a trace."""
+    """The trace store beside Grafana."""
 
-    def trace(self, trace_id: str) -> bool:
-        """Tell whether the trace is there."""
-        return self._client.get(f"/api/traces/{trace_id}").is_success
+    def trace(self, trace_id: str) -> Trace | None:
+        """Return the trace with this id (32 hexadecimal digits), None where there is none."""
+        response = self._client.get(f"/api/traces/{trace_id}", headers={"Accept": "application/json"})
+        if response.status_code == _NOT_FOUND:
+            return None
+        response.raise_for_status()
+        return otlp_json.trace(response.json())
+
+    def search(self, traceql: str, *, limit: int = 20, lookback_seconds: float = 3600) -> list[str]:
+        """Return the ids of traces that a TraceQL query matches, newest first."""
+        now = int(time.time())
+        found = self._get("/api/search", q=traceql, limit=limit, start=now - int(lookback_seconds), end=now + 60)
+        return [str(trace["traceID"]).rjust(32, "0") for trace in found.get("traces") or ()]
 
 
 class Sentry(_Server):

@@ -35,15 +35,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "privacy-check":
         return _privacy_check(parser, options.argv)
     try:
-        if options.command in _plan_commands.COMMANDS:
-            return _plan_commands.COMMANDS[options.command](options)
-        if options.command == "losses":
-            from telemetry.losses import Losses  # noqa: PLC0415 - the others need not load it
-
-            return Losses(options.since).run(as_json=options.json)
-        return _check(options.command)(wait_seconds=options.wait).run()
+        return _asking(options)
     except MissingExtraError as error:
         parser.exit(1, f"{error}\n")
+
+
+def _asking(options: argparse.Namespace) -> int:
+    """Run a command that asks a server; each is imported when it is asked for, as it needs an optional package."""
+    if options.command in _plan_commands.COMMANDS:
+        return _plan_commands.COMMANDS[options.command](options)
+    if options.command == "trace":
+        from telemetry.trace_command import TraceCommand  # noqa: PLC0415 - the others need not load it
+
+        return TraceCommand(options.id).run(as_json=options.json)
+    if options.command == "losses":
+        from telemetry.losses import Losses  # noqa: PLC0415 - the others need not load it
+
+        return Losses(options.since).run(as_json=options.json)
+    return _check(options.command)(wait_seconds=options.wait).run()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
         "privacy-check", help="run a command and look in its telemetry for what must not be there"
     )
     privacy.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="such as: -- pytest tests")
+    trace = commands.add_parser("trace", help="what happened in a trace, as a tree")
+    trace.add_argument("id", metavar="ID", help="of a trace, a traceparent, or the id of an error in Sentry")
+    trace.add_argument("--json", action="store_true", help="for programs")
     losses = commands.add_parser("losses", help="what became of spans, metrics and errors, hop by hop")
     losses.add_argument("--since", default="1h", metavar="DURATION", help="how far back, as Prometheus writes it (1h)")
     losses.add_argument("--json", action="store_true", help="for programs")

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import time
 from contextlib import contextmanager
-from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +21,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation import _SPAN_KEY
 
+from telemetry._current_entry import current_entry
 from telemetry._runtime import current
 from telemetry._spans import LeanTracer
 
@@ -50,11 +50,14 @@ class Root(NamedTuple):
 
 
 class Entry:
-    """One beginning: its ids, the decision, and what must be known if it is to leave a root span afterwards."""
+    """One beginning: its ids, the decision, and what must be known if it is to leave a root span afterwards.
+
+    `sampled` says whether all of it is recorded, `recorded` whether any of it is by now.
+    """
 
     __slots__ = (
         "_error", "_facts", "_ids", "_reported", "_started_at",
-        "caller", "ended", "root", "runtime", "sampled",
+        "caller", "ended", "recorded", "root", "runtime", "sampled",
     )  # fmt: skip
 
     def __init__(self, caller: trace.SpanContext | None = None) -> None:
@@ -75,6 +78,7 @@ class Entry:
         self._error: str | None = None
         self._reported: str | None = None
         self.ended: bool = False
+        self.recorded: bool = self.sampled
 
     def start(self, root: Root) -> None:
         """Start the root span, where the entry is sampled."""
@@ -111,6 +115,7 @@ class Entry:
                 self.root.set_status(trace.StatusCode.ERROR, self._error)
             return _Ending(self.root)
         if self.runtime.tracing and (slow or self._error or self._reported):
+            self.recorded = True
             return _Ending(self._late_root(describe()))
         return _NOTHING
 
@@ -176,10 +181,6 @@ def stand_in(context: trace.SpanContext, error_type: str, attributes: Mapping[st
     span = _begin(runtime, root, ids, context if context.trace_flags.sampled else None, time.time_ns())
     span.set_status(trace.StatusCode.ERROR, error_type)
     span.end()
-
-
-current_entry: ContextVar[Entry | None] = ContextVar("telemetry_entry", default=None)
-"""The entry whose code runs now."""
 
 
 def describe(key: str, value: AttributeValue) -> None:

@@ -1,9 +1,10 @@
-"""`python -m examples.health_agent api|bot|local|demo`."""
+"""`python -m examples.health_agent api|bot|local|chat|services|demo`."""
 
 import argparse
 import asyncio
 import logging
 import sys
+from collections.abc import Sequence
 
 from .processes import ProcessError
 from .settings import ConfigurationError, Settings
@@ -15,6 +16,7 @@ HELP = {
     "api": "serve the HTTP API on API_PORT",
     "bot": "answer on Telegram",
     "local": "api, bot and stand-ins for every service that has no key; chat in this terminal",
+    "chat": "a program of yours and the same stand-ins; chat with its bot in this terminal",
     "services": "the stand-ins alone; prints their addresses as JSON",
     "demo": "a minute of real traffic, then what arrived where",
 }
@@ -26,13 +28,15 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in HELP.items():
         commands.add_parser(name, help=text)
-    command = parser.parse_args().command
+    commands.choices["chat"].add_argument("program", nargs=argparse.REMAINDER, metavar="PROGRAM")
+    options = parser.parse_args()
+    command: str = options.command
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = Settings.from_environment()
     if settings.text("STOP_WITH_STDIN"):
         stop_at_end()
     try:
-        return _run(command, settings)
+        return _chat(options.program) if command == "chat" else _run(command, settings)
     except ConfigurationError as error:
         sys.stderr.write(f"{command}: {error}\n")
         return 2
@@ -66,6 +70,12 @@ def _run(command: str, settings: Settings) -> int:
 
         return asyncio.run(run(settings))
     return 0
+
+
+def _chat(program: Sequence[str]) -> int:
+    from .local import console  # noqa: PLC0415  as in _run
+
+    return asyncio.run(console.run_program(program))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,16 @@ import httpx
 from .db import database_url, fresh_database
 from .settings import DATA, ROOT, ConfigurationError, Settings
 
-__all__ = ["Plan", "ProcessError", "Processes", "check_port", "start", "wait_until_healthy"]
+__all__ = [
+    "Plan",
+    "ProcessError",
+    "Processes",
+    "check_port",
+    "start",
+    "start_services",
+    "wait_until_healthy",
+    "without_real",
+]
 
 LOGS = DATA / "demo"
 HOST = "127.0.0.1"
@@ -127,15 +136,21 @@ async def start(settings: Settings, plan: Plan) -> Processes:
 
 
 async def _start_all(processes: Processes, settings: Settings, plan: Plan) -> None:
-    services = await processes.spawn("services", "services", processes.environment)
-    if services.stdout is None or not (line := await services.stdout.readline()):
-        raise ProcessError(f"the local services did not start:\n{_tail('services')}")
-    local: dict[str, str] = json.loads(line)
+    local = await start_services(processes)
     processes.environment |= without_real(local, os.environ) if plan.real_services else local
     processes.environment["DATABASE_URL"] = await asyncio.to_thread(_database, settings, plan)
     for name in ("api", "bot"):
         await processes.spawn(name, name, {**processes.environment, **plan.own.get(name, {})})
     await _until_ready(processes, settings.api_port)
+
+
+async def start_services(processes: Processes) -> dict[str, str]:
+    """Start the stand-ins alone and return the variables that lead to them."""
+    services = await processes.spawn("services", "services", processes.environment)
+    if services.stdout is None or not (line := await services.stdout.readline()):
+        raise ProcessError(f"the local services did not start:\n{_tail('services')}")
+    found: dict[str, str] = json.loads(line)
+    return found
 
 
 def _database(settings: Settings, plan: Plan) -> str:

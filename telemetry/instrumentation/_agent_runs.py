@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pydantic_ai.capabilities import AbstractCapability
+from opentelemetry import trace
 from pydantic_ai.messages import ToolCallPart
+from pydantic_ai.models.instrumented import InstrumentationSettings
 from pydantic_ai.models.wrapper import WrapperModel
 
 from telemetry import catalog
@@ -17,46 +18,69 @@ from telemetry._runtime import current
 from telemetry.context import count_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator
+    from contextlib import AbstractAsyncContextManager
 
     from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
-    from pydantic_ai.run import AgentRunResult
+    from pydantic_ai.run import AgentRun
     from pydantic_ai.settings import ModelSettings
     from pydantic_ai.tools import RunContext
 
-__all__ = ["RunObserver"]
+__all__ = ["ContentFree", "observe"]
 
-_counting, _finishing = Guard("count a model's answer"), Guard("finish an agent run")
+_attaching, _finishing = Guard("observe an agent run"), Guard("finish an agent run")
+_counting = Guard("count a model's answer")
 
 
-@dataclass
-class RunObserver(AbstractCapability[Any]):
-    """Measures one run; pydantic-ai calls it at the run's borders and asks it for the model to use."""
+@asynccontextmanager
+async def observe(
+    agent_run: AbstractAsyncContextManager[AgentRun[Any, Any]], name: str
+) -> AsyncGenerator[AgentRun[Any, Any], None]:
+    """Run an agent, retries and tools included, and record what that took.
 
-    _requests: int = field(default=0, init=False)
-    _tool_calls: int = field(default=0, init=False)
-
-    async def wrap_run(
-        self, ctx: RunContext[Any], *, handler: Callable[[], Awaitable[AgentRunResult[Any]]]
-    ) -> AgentRunResult[Any]:
-        """Measure the whole run, retries and tools included."""
-        start = time.perf_counter()
+    Not by a capability of pydantic-ai, which is asked at each of a run's two dozen borders: that alone took a quarter
+    of the processor time of a run with two tool calls.
+    """
+    start = time.perf_counter()
+    async with agent_run as run:
+        observer = RunObserver()
         try:
-            with current().in_flight.track("agent", ctx.agent.name if ctx.agent and ctx.agent.name else "agent"):
-                return await handler()
+            with current().in_flight.track("agent", name):
+                observer.attach(run)
+                yield run
         except Exception as error:
-            count_error(error, "agent")
+            if _failed_itself(run):
+                count_error(error, "agent")
             raise
         finally:
             with _finishing:
-                complexity = "complex" if self._tool_calls or self._requests > 1 else "simple"
-                labels = {"model": ctx.model.model_name, "complexity": complexity}
+                labels = {"model": run.ctx.deps.model.model_name, "complexity": observer.complexity}
                 current().instruments.record(catalog.AGENT_RESPONSE_DURATION, time.perf_counter() - start, labels)
 
-    def get_wrapper_model(self, model: Model) -> Model:
-        """Count at the border to the provider: each attempt, also one that is rejected, or not read to its end."""
-        return CountingModel(model, self)
+
+class RunObserver:
+    """Counts what the models of one run answer."""
+
+    def __init__(self) -> None:
+        """Nothing was asked yet."""
+        self._requests = self._tool_calls = 0
+
+    @property
+    def complexity(self) -> str:
+        """What kind of run it is by now."""
+        return "complex" if self._tool_calls or self._requests > 1 else "simple"
+
+    def attach(self, run: AgentRun[Any, Any]) -> None:
+        """Count at the border to the provider: each attempt, also one that is rejected, or not read to its end.
+
+        The run asks its root capability for the model to use; several runs may share that, so this one gets a copy.
+        """
+        with _attaching:
+            root = copy.copy(run.ctx.deps.root_capability)
+            model_of = root.get_wrapper_model
+            root.get_wrapper_model = lambda model: CountingModel(model_of(model) or model, self)  # type: ignore[method-assign]
+            run.ctx.deps.root_capability = root
 
     def count(self, response: ModelResponse, model: str) -> None:
         """Count the tokens and the cost of one answer."""
@@ -64,6 +88,37 @@ class RunObserver(AbstractCapability[Any]):
             self._requests += 1
             self._tool_calls += sum(isinstance(part, ToolCallPart) for part in response.parts)
             _count(response, model)
+
+
+def _failed_itself(run: AgentRun[Any, Any]) -> bool:
+    """Tell whether a step of the run has failed; else it was the application, which had its turn between two steps."""
+    try:
+        run.next_node  # noqa: B018 - raises what the last step raised
+    except Exception:  # noqa: BLE001
+        return True
+    return False
+
+
+class ContentFree(InstrumentationSettings):
+    """What pydantic-ai's spans say: nothing of messages, not even how many there are of which kind.
+
+    That would not leave the process anyway (`telemetry.allowed`), and to write it down takes longer with each turn.
+    """
+
+    def __bool__(self) -> bool:
+        """Tell whether the current span is recorded, or there is none and a run begins a trace.
+
+        In a trace that is not recorded a run would make and fill spans for nobody.
+        """
+        span = trace.get_current_span()
+        return span.is_recording() or not span.get_span_context().is_valid
+
+    def messages_to_otel_messages(self, *_: object, **__: object) -> list[Any]:
+        """Say nothing of a run's messages."""
+        return []
+
+    def handle_messages(self, *_: object, **__: object) -> None:
+        """Say nothing of a request's messages."""
 
 
 class CountingModel(WrapperModel):
@@ -126,8 +181,15 @@ def _count(response: ModelResponse, model: str) -> None:
 
 
 def _cost(response: ModelResponse) -> float | None:
-    """Return the list price of an answer in US dollars, None where the price list does not know the model."""
-    try:
-        return float(response.cost().total_price)
-    except (LookupError, ValueError, AssertionError):
-        return None
+    """Return the list price of an answer in US dollars, None where the price list does not know the model.
+
+    The price stays in the answer, where pydantic-ai would put it a moment later: to look it up takes up to a
+    millisecond, and it leaves alone what is there, as a gateway's own price.
+    """
+    usage = response.usage
+    if usage.cost is None:
+        try:
+            usage.cost = response.cost().total_price
+        except (LookupError, ValueError, AssertionError):
+            return None
+    return float(usage.cost)

@@ -10,7 +10,6 @@ from opentelemetry import trace
 
 from telemetry import catalog
 from telemetry._guard import Guard
-from telemetry._runtime import current
 from telemetry.entry import Root
 from telemetry.redaction import http_method
 
@@ -96,7 +95,7 @@ class Request:
         route = endpoint(self._scope)
         if self._entry.sampled:
             self._describe(self._entry.root, status, route)
-        slow = not self._stream and seconds > current().settings.slow_request_seconds
+        slow = not self._stream and seconds > self._entry.runtime.settings.slow_request_seconds
         with self._entry.end(lambda: self._late_root(status, route), slow=slow):
             self._record(str(status), seconds, route or UNMATCHED)
 
@@ -111,7 +110,7 @@ class Request:
         return self._status
 
     def _record(self, status: str, seconds: float, route: str) -> None:
-        instruments = current().instruments
+        instruments = self._entry.runtime.instruments
         labels = {"method": self._scope.get("method", ""), "endpoint": route, "status": status, "kind": self._stream}
         if not self._websocket:
             instruments.add(catalog.HTTP_REQUESTS, 1, labels)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import trace
 from opentelemetry.metrics import NoOpMeterProvider
 
 from telemetry._extras import require
@@ -48,15 +47,7 @@ def _start() -> Callable[[], None]:
 
 
 def _content_free() -> InstrumentationSettings:
-    from pydantic_ai.models.instrumented import InstrumentationSettings  # noqa: PLC0415 - optional
-
-    class ContentFree(InstrumentationSettings):
-        """Settings that are none in a trace that is not recorded: a run there would make and fill spans for nobody."""
-
-        def __bool__(self) -> bool:
-            """Tell whether the current span is recorded, or there is none and a run begins a trace."""
-            span = trace.get_current_span()
-            return span.is_recording() or not span.get_span_context().is_valid
+    from telemetry.instrumentation._agent_runs import ContentFree  # noqa: PLC0415 - imports pydantic-ai
 
     return ContentFree(
         tracer_provider=current().tracer_provider,
@@ -68,10 +59,11 @@ def _content_free() -> InstrumentationSettings:
 
 
 def _wrap_iter(run_iter: Callable[..., Any]) -> Callable[..., Any]:
-    from telemetry.instrumentation._agent_runs import RunObserver  # noqa: PLC0415 - imports pydantic-ai
+    from telemetry.instrumentation._agent_runs import observe  # noqa: PLC0415 - imports pydantic-ai
 
-    def iter_observed(agent: Any, *args: Any, capabilities: Any = None, **kwargs: Any) -> Any:  # noqa: ANN401
-        return run_iter(agent, *args, capabilities=[*(capabilities or ()), RunObserver()], **kwargs)
+    def iter_observed(agent: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as pydantic-ai's
+        run = run_iter(agent, *args, **kwargs)
+        return run if current().is_off else observe(run, agent.name or "agent")
 
     return iter_observed
 

@@ -54,6 +54,16 @@ def test_a_metric_of_ones_own_takes_three_lines(telemetry_capture: Capture) -> N
     del CATALOG["walks"]
 
 
+def test_new_code_is_a_span_with_what_may_leave(telemetry_capture: Capture) -> None:
+    store_meal = run(code_of("Instrument new code")[0])["store_meal"]
+    store_meal("7", ["soup"])
+    with pytest.raises(ValueError, match="a meal needs a food"):
+        store_meal("7", [])
+    assert [node.attributes for node in telemetry_capture.tree()] == [{"food_count": 1}, {"food_count": 0}]
+    assert [node.status for node in telemetry_capture.tree()] == ["unset", "error"]
+    assert telemetry_capture.errors == []
+
+
 @pytest.mark.usefixtures("loggers_put_back")
 def test_logging_shows_the_trace_also_of_records_made_before_init(
     span: trace.SpanContext, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 from pydantic_ai import Agent
+from pydantic_ai.capabilities import CombinedCapability
 from pydantic_ai.capabilities.instrumentation import Instrumentation
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
@@ -64,6 +67,51 @@ async def test_a_run_that_fails_has_a_duration_and_an_error(agent: Agent[None, s
     metrics = recorded.metrics()
     assert metrics["agent.response.duration"] == {("simple", "claude-sonnet-4-5"): 1}
     assert metrics["errors"] == {("agent", "RuntimeError"): 1}
+
+
+async def fail_between_two_steps(agent: Agent[None, str]) -> None:
+    async with agent.iter("hello") as run:
+        async for _ in run:
+            raise ValueError("mine")
+
+
+async def test_an_error_of_the_application_between_two_steps_is_not_the_agents(
+    agent: Agent[None, str], recorded: Recorded
+) -> None:
+    with pytest.raises(ValueError, match="mine"):
+        await fail_between_two_steps(agent)
+    assert "errors" not in recorded.metrics()
+    assert recorded.metrics()["agent.response.duration"] == {("simple", "claude-sonnet-4-5"): 1}
+
+
+async def capabilities(agent: Agent[None, str]) -> set[str]:
+    async with agent.iter("hello") as run:
+        root = run.ctx.deps.root_capability
+        assert isinstance(root, CombinedCapability)
+        return {type(each).__name__ for each in root.capabilities}
+
+
+async def test_no_capability_but_pydantic_ais_own_is_asked_at_each_step(recorded: Recorded) -> None:
+    agent = Agent(FunctionModel(answer), name="coach")
+    before = await capabilities(agent)
+    with telemetry.instrument_pydantic_ai():
+        assert await capabilities(agent) == before | {"Instrumentation"}
+
+
+async def test_two_runs_at_once_are_counted_apart(agent: Agent[None, str], recorded: Recorded) -> None:
+    await asyncio.gather(agent.run("hello"), agent.run("use the tool"))
+    model = "claude-sonnet-4-5"
+    assert recorded.metrics()["agent.response.duration"] == {("simple", model): 1, ("complex", model): 1}
+
+
+async def test_a_gateways_own_price_is_believed(recorded: Recorded) -> None:
+    def priced(_: list[ModelMessage], __: AgentInfo) -> ModelResponse:
+        usage = RequestUsage(input_tokens=100, output_tokens=10, cost=Decimal("0.5"))
+        return ModelResponse([TextPart("x")], usage=usage, model_name="claude-sonnet-4-5", provider_name="anthropic")
+
+    with telemetry.instrument_pydantic_ai():
+        await Agent(FunctionModel(priced)).run("hello")
+    assert recorded.metrics()["agent.cost.usd"] == {("function:priced:", "anthropic"): 0.5}
 
 
 async def test_no_content_is_in_any_span(agent: Agent[None, str], recorded: Recorded) -> None:

@@ -18,9 +18,12 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from telemetry import catalog
 from telemetry._bounds import Bounds
+from telemetry._capture import Capture
 from telemetry._catalog_meters import CatalogMeterProvider
 from telemetry._series import ALWAYS_OFF, ALWAYS_ON, TRACE_BASED
+from telemetry.entry import Entry, Root
 from telemetry.instruments import Instruments
+from telemetry.settings import Settings
 
 HISTOGRAM, COUNTER = catalog.DB_QUERY_DURATION, catalog.TELEGRAM_MESSAGES
 RESOURCE = Resource.create({"service.name": "test"})
@@ -102,6 +105,21 @@ def test_an_example_is_given_once_and_names_its_trace() -> None:
 def test_the_filter_of_examples_is_that_of_the_environment(which: str, examples: int) -> None:
     provider, reader = ours(which)
     provider.get_meter("test").create_histogram(HISTOGRAM.name).record(0.003, {"query_type": "select"})
+    assert len(only_point(reader).exemplars) == examples
+
+
+@pytest.mark.parametrize(("failed", "examples"), [(False, 0), (True, 1)])
+def test_an_entry_that_is_not_sampled_gives_an_example_where_it_leaves_its_root_span(
+    failed: bool, examples: int
+) -> None:
+    provider, reader = ours()
+    histogram = provider.get_meter("test").create_histogram(HISTOGRAM.name)
+    with Capture(Settings(traces_sampler="always_off")):
+        entry = Entry()
+        if failed:
+            entry.fail("ValueError")
+        with entry.attached(), entry.end(lambda: Root("x")):
+            histogram.record(0.003, {"query_type": "select"})
     assert len(only_point(reader).exemplars) == examples
 
 

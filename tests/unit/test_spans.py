@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
@@ -180,4 +180,15 @@ def test_what_is_not_sampled_is_not_recorded_and_has_ids() -> None:
 
 def test_other_libraries_have_the_sdks_own_spans() -> None:
     provider = LeanTracerProvider(ALWAYS_ON, RESOURCE, CountingIds())
-    assert not isinstance(provider.get_tracer("pydantic-ai").start_span("x"), LeanSpan)
+    assert not isinstance(provider.get_tracer("sqlalchemy").start_span("x"), LeanSpan)
+
+
+def test_pydantic_ai_has_lean_spans_of_its_own_scope() -> None:
+    asked = ("pydantic-ai", "2.68", "https://schema", {"a": 1})
+    (lean, sdks) = (
+        provider.get_tracer(*asked).start_span("x")
+        for provider in (LeanTracerProvider(ALWAYS_ON, RESOURCE, CountingIds()), TracerProvider())
+    )
+    assert isinstance(lean, LeanSpan)
+    assert isinstance(sdks, ReadableSpan)
+    assert lean.instrumentation_scope == sdks.instrumentation_scope
