@@ -35,6 +35,8 @@ class Found:
     latency: dict[str, float] = field(default_factory=dict)
     cpu_seconds: float = 0.0
     traces: list[Trace] = field(default_factory=list)
+    stored: int = 0
+    """Spans of the run's processes in Jaeger."""
     hops: list[Hop] = field(default_factory=list)
     series: dict[str, int] = field(default_factory=dict)
     bytes_per_span: float = 0.0
@@ -66,16 +68,20 @@ class Found:
 
     @property
     def lost(self) -> dict[str, int]:
-        """Spans and metric points that were dropped, or whose fate no hop knows; what Sentry refuses is not ours."""
-        return {f"{hop.signal}, {hop.hop}": count for hop in self.hops if hop.signal in KEPT and (count := _lost(hop))}
+        """Spans and metric points that were dropped, are unaccounted for, or are not stored; Sentry's own are not meant."""
+        lost = {f"{hop.signal}, {hop.hop}": count for hop in self.hops if hop.signal in KEPT and (count := _lost(hop))}
+        created = sum(hop.took for hop in self.hops if (hop.signal, hop.hop) == ("spans", "application"))
+        return lost | ({"spans, not in Jaeger": created - self.stored} if created > self.stored else {})
 
 
 def _lost(hop: Hop) -> int:
-    """Return what was dropped, and what is on its way or gone: in the end it must be nothing."""
-    dropped = sum(hop.dropped.values())
-    if hop.signal == "metrics" and hop.hop != "application":
-        return dropped  # the Collector's own never cease, so something is always on its way
-    return dropped + abs(hop.unaccounted or 0) + hop.waits + bool(hop.waiting_bytes)
+    """Return what was dropped or is nowhere.
+
+    What waits by the last report of a process that has ended is no loss: it was sent after it, and is looked for in
+    Jaeger. The Collector's own metrics never cease, so some of these are always on their way.
+    """
+    unaccounted = 0 if hop.signal == "metrics" and hop.hop != "application" else abs(hop.unaccounted or 0)
+    return sum(hop.dropped.values()) + unaccounted + bool(hop.waiting_bytes)
 
 
 def _key(root: Span) -> Key:
@@ -90,15 +96,23 @@ def look(run: Run, prometheus: Prometheus, jaeger: Jaeger) -> Found:
         found = Found()
         found.http, found.messages = _counts(run, prometheus)
         found.hops = list(Losses(f"{time.time() - run.began:.0f}s", environment=run.environment).hops())
-        complete = found.http == Counter(run.answers("on")) and not found.lost
-        if complete or time.monotonic() > deadline:
+        complete = found.http == Counter(run.answers("on"))
+        late = time.monotonic() > deadline
+        if complete or late:
+            _add_traces(found, run, jaeger)
+        if late or (complete and not found.lost):
             break
         time.sleep(LOOK_SECONDS)
     _add_figures(found, run, prometheus)
-    for process in ("api", "bot"):
-        tags = {"service.instance.id": run.instance(process)}
-        found.traces += jaeger.between(SERVICE, run.began, run.ended, tags=tags)
     return found
+
+
+def _add_traces(found: Found, run: Run, jaeger: Jaeger) -> None:
+    instances = {run.instance(process) for process in ("api", "bot")}
+    traces = (jaeger.between(SERVICE, run.began, run.ended, tags={"service.instance.id": name}) for name in instances)
+    found.traces = list({trace.trace_id: trace for some in traces for trace in some}.values())
+    spans = (span for trace in found.traces for span in trace.spans)
+    found.stored = sum(span.attributes["service.instance.id"] in instances for span in spans)
 
 
 def _counts(run: Run, prometheus: Prometheus) -> tuple[Counter[Key], Counter[Key]]:

@@ -90,6 +90,7 @@ class Report:
             },
             "sampling": self._sampling.__dict__ | {"ok": self._sampling.ok},
             "lost": found.lost,
+            "spans_in_jaeger": found.stored,
             "hops": [asdict(hop) | {"unaccounted": hop.unaccounted} for hop in found.hops],
             "rules": [self._rule(ruled) for ruled in self.ruled],
             "rules_not_inactive": self.states,
@@ -152,6 +153,8 @@ class Report:
             text = f"{hop.signal} {hop.hop}"
             yield f"  {text:<38}{hop.took:>9,} in{hop.handed_on:>9,} on{lost:>7,} dropped"
             yield from (f"    {count:,} dropped: {reason}" for reason, count in hop.dropped.items())
+
+        yield f"  {'spans in Jaeger, of this run':<38}{self.found.stored:>9,}"
 
     def _alerts(self) -> Iterator[str]:
         yield ""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from telemetry import cost
+from telemetry.losses import Losses
 from tests.stack.conftest import Pipeline
 
 USERS, SECONDS = 20, 12
@@ -47,7 +48,16 @@ def test_jaeger_has_each_request_where_all_are_recorded(report: dict[str, Any]) 
 def test_nothing_is_lost(report: dict[str, Any]) -> None:
     assert report["lost"] == {}
     taken = {hop["hop"]: hop["took"] for hop in report["hops"] if hop["signal"] == "spans"}
-    assert taken["application"] > 1000
+    assert report["spans_in_jaeger"] >= taken["application"] > 1000
+
+
+def test_losses_of_one_environment_are_those_of_its_applications(
+    report: dict[str, Any], pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELEMETRY_PROMETHEUS_URL", pipeline.environ["TELEMETRY_PROMETHEUS_URL"])
+    own, nobody = (list(Losses(environment=name).hops()) for name in (report["environment"], "nobody"))
+    assert {hop.signal for hop in own if hop.hop == "application"} >= {"spans", "metrics"}
+    assert [hop for hop in nobody if hop.hop == "application"] == []
 
 
 def test_the_rules_that_should_are_pending(report: dict[str, Any]) -> None:

@@ -73,12 +73,16 @@ FAULTS = {
         "updates in Prometheus: text success: 3 sent, 4 found",
     ),
     "spans dropped": (
-        {"hops": [Hop("spans", "application", 10, 8, {"queue_full": 2})]},
+        {"hops": [Hop("spans", "application", 10, 8, {"queue_full": 2})], "stored": 10},
         "lost or unaccounted for: 2 (spans, application)",
     ),
     "spans that nobody knows of": (
-        {"hops": [Hop("spans", "application", 10, 9)]},
+        {"hops": [Hop("spans", "application", 10, 9)], "stored": 10},
         "lost or unaccounted for: 1 (spans, application)",
+    ),
+    "spans that were sent and are not stored": (
+        {"hops": [Hop("spans", "application", 10, 10)], "stored": 7},
+        "lost or unaccounted for: 3 (spans, not in Jaeger)",
     ),
     "metric points dropped at the Collector": (
         {"hops": [Hop("metrics", "Collector otlp_http/loop", 10, 20, {"given up": 5})]},
@@ -90,6 +94,10 @@ FAULTS = {
 @pytest.mark.parametrize(("changed", "problem"), FAULTS.values(), ids=FAULTS.keys())
 def test_a_run_fails_by(changed: dict[str, object], problem: str) -> None:
     assert problems(**changed) == [problem]
+
+
+def test_what_waited_at_the_last_report_and_is_stored_is_not_lost() -> None:
+    assert problems(hops=[Hop("spans", "application", 10, 8, waits=2)], stored=10) == []
 
 
 def test_transactions_that_sentry_refuses_are_no_loss_of_ours() -> None:
