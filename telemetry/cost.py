@@ -23,7 +23,7 @@ class Rates:
     spans_per_request: float = 2.8
     spans_per_update: float = 12.0
     spans_per_job: float = 2.0
-    bytes_per_span: float = 365.0
+    bytes_per_span: float = 400.0
     """As OTLP, before compression: what a store of traces is sent and charges for."""
     series_per_process: float = 430.0
     """The API has 340, the bot 520, with every route and command in use."""

@@ -68,7 +68,7 @@ class Found:
 
     @property
     def lost(self) -> dict[str, int]:
-        """Spans and metric points that were dropped, are unaccounted for, or are not stored; Sentry's own are not meant."""
+        """Spans and metric points that were dropped, are unaccounted for, or are not stored; not Sentry's."""
         lost = {f"{hop.signal}, {hop.hop}": count for hop in self.hops if hop.signal in KEPT and (count := _lost(hop))}
         created = sum(hop.took for hop in self.hops if (hop.signal, hop.hop) == ("spans", "application"))
         return lost | ({"spans, not in Jaeger": created - self.stored} if created > self.stored else {})
