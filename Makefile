@@ -43,7 +43,7 @@ versions: install  ## what runs, in which version, and what holds it to that
 	@$(PY) -m stack versions
 
 audit: install  ## known vulnerabilities of the locked packages; needs PyPI's own address
-	@for name in bootstrap bugsink dev go; do $(VENV)/bin/uv tool run --quiet pip-audit==2.10.1 --strict --disable-pip --require-hashes --progress-spinner off -r requirements/$$name.lock; done
+	@for name in bootstrap bugsink demo dev go; do $(VENV)/bin/uv tool run --quiet pip-audit==2.10.1 --strict --disable-pip --require-hashes --progress-spinner off -r requirements/$$name.lock; done
 
 build: install  ## build the native parts now, into the user's cache
 	@$(PY) -m stack build
@@ -113,4 +113,5 @@ format: install  ## let ruff format and mend what it can
 
 lock: install  ## lock the newest dependencies, with hashes
 	@$(COMPILE) --upgrade pyproject.toml --group dev --all-extras -o requirements/dev.lock
+	@$(COMPILE) --no-annotate --constraints requirements/dev.lock pyproject.toml --group demo --all-extras -o requirements/demo.lock
 	@for name in bootstrap bugsink go peers; do $(COMPILE) --upgrade --no-annotate requirements/$$name.in -o requirements/$$name.lock; done
