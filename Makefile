@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install up down status logs access versions audit clean build demo doctor losses faults capacity gateway alert-test dashboards panels backtest test test-unit check bench catalog snapshot format lock
+.PHONY: help install up down status logs access versions audit clean build demo doctor losses faults capacity gateway alert-test dashboards panels backtest test test-unit check bench support catalog snapshot format lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -99,6 +99,9 @@ check: install  ## ruff, strict types, generated files up to date, configuration
 
 bench: up  ## what we cost beside the bare application and other libraries, as ratios; writes docs/performance.md
 	@$(PY) -m stack exec $(PY) -m bench.overhead --write
+
+support: install  ## install the lowest and the newest versions on each Python and test on them: 15 min; writes docs/support.md
+	@nice $(PY) -m bench.support
 
 snapshot: install  ## write down anew all that the demo emits, by name, and what the Collector makes of it
 	@WRITE_SNAPSHOT=1 $(PY) -m pytest -q tests/stack/test_emitted.py tests/stack/test_collector_config.py
