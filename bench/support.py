@@ -153,7 +153,7 @@ _HEAD = """\
 Written by `make support`, which installs the lowest versions that `pyproject.toml` allows, and then the newest there
 are, and runs the unit tests on both. `python -m telemetry doctor` names what is installed outside these ranges.
 
-Linux and macOS; Python 3.11, 3.12 and 3.13.
+Tried on Linux with Python 3.11, 3.12 and 3.13.
 """
 _RUNS = "\nWhat was run:\n"
 

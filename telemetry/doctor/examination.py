@@ -13,7 +13,7 @@ from opentelemetry.trace import format_trace_id
 from telemetry import catalog
 from telemetry.backends import Jaeger, Prometheus, Sentry, Tempo
 from telemetry.doctor import clocks, door, origins, series, shares, versions
-from telemetry.doctor.findings import BROKEN, OFF, Finding, Report
+from telemetry.doctor.findings import BROKEN, LOOK, OFF, Finding, Report
 from telemetry.doctor.looking import Place, httpx, look
 from telemetry.doctor.sending import Sending
 from telemetry.settings import Settings
@@ -131,7 +131,7 @@ class Doctor:
                 share = shares.found(Jaeger(settings.jaeger_url), prometheus, settings.service_name)
                 self._all(shares.examine(settings, share, numbers))
         except (httpx.HTTPError, ValueError, KeyError) as error:
-            self._report.found(Finding("stored", OFF, f"cannot be judged without an answer ({error})"))
+            self._report.found(Finding("stored", LOOK, f"cannot be judged without an answer ({error})"))
 
 
 _EXPORTER = {"spans": "TRACES", "metrics": "METRICS"}

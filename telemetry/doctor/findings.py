@@ -7,6 +7,8 @@ import json
 import textwrap
 from typing import Any, TextIO
 
+from telemetry.trace_tree import printable
+
 __all__ = ["BROKEN", "LOOK", "OFF", "OK", "Finding", "Report"]
 
 OK, BROKEN, OFF, LOOK = "ok", "BROKEN", "off", "LOOK"
@@ -51,7 +53,8 @@ class Report:
             return
         indent = " " * len(head)
         wrap = textwrap.TextWrapper(_COLUMNS, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
-        print(wrap.fill(text) if text else head, file=self._out, flush=True)
+        shown = printable(" ".join(text.split()))  # part of it is a server's own text
+        print(wrap.fill(shown) if shown else head, file=self._out, flush=True)
 
     def verdict(self) -> int:
         """Sum up; returns 1 when anything is broken, else 0."""

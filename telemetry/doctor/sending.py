@@ -48,14 +48,19 @@ class ExporterLog(logging.Handler):
     def __init__(self) -> None:
         """Listen to the exporters' loggers, without the filter that an application has."""
         super().__init__()
-        self.last: str = ""
+        self._texts: list[str] = []
         logger = logging.getLogger("opentelemetry.exporter")
         logger.addHandler(self)
         logger.propagate = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep what was said about a failed attempt."""
-        self.last = record.getMessage()
+        self._texts.append(record.getMessage())
+
+    @property
+    def cause(self) -> str:
+        """What was said last with a reason: that trying again was given up is none."""
+        return next((text for text in reversed(self._texts) if "max retries or" not in text), "")
 
 
 @dataclass
@@ -102,8 +107,9 @@ class Sending:
 
     def _refused(self, signal: str, delivery: Delivery, *, taken: bool) -> Iterator[Finding]:
         if not taken:
-            why, remedy = refusal(delivery, self.log.last)
-            yield Finding(signal, BROKEN, f"{why}: {self.log.last[:200]}" if self.log.last else why, remedy)
+            said = self.log.cause
+            why, remedy = refusal(delivery, said)
+            yield Finding(signal, BROKEN, f"{why}: {said[:200]}" if said else why, remedy)
 
     def _resource(self) -> Resource:
         return providers.resource(self.settings).merge(Resource({"service.instance.id": self.run_id}))

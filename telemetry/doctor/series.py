@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
@@ -65,9 +66,10 @@ _OLD = {name: metric for metric in CATALOG.values() for name in older_names(metr
 
 def examine(prometheus: Prometheus, service: str, numbers: dict[str, Any]) -> Iterator[Finding]:
     """Ask once for the series by name and process, and judge their form and their number."""
-    where = f'service_name="{service}"'
+    where = f"service_name={json.dumps(service)}"  # PromQL's strings are JSON's
+    job = json.dumps(f"(.*/)?{re.escape(service)}")
     found = prometheus.query(f"count by (__name__, instance) ({{{where}}})")
-    unnamed = prometheus.query(f'count by (__name__) ({{job=~"(.*/)?{re.escape(service)}",service_name=""}})')
+    unnamed = prometheus.query(f'count by (__name__) ({{job=~{job},service_name=""}})')
     if not found and not unnamed:
         yield Finding("series", OFF, f"nothing of {service} was stored within five minutes")
         return

@@ -6,6 +6,7 @@ tells of the true one is an interval: Wilson's, at 99.9%.
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from dataclasses import asdict, dataclass
@@ -61,7 +62,7 @@ def found(jaeger: Jaeger, prometheus: Prometheus, service: str) -> Share:
         seconds = max(now - min(trace.spans[0].start for trace in traces), _EXPORT_SECONDS)
     names = (HTTP_REQUESTS, TELEGRAM_MESSAGES, TELEGRAM_JOBS)
     either = "|".join(metric.prometheus for metric in names)
-    series = f'{{__name__=~"{either}",service_name="{service}"}}'
+    series = f'{{__name__=~"{either}",service_name={json.dumps(service)}}}'
     window = f"{math.ceil(seconds)}s"
     latest = f"max_over_time({series}[{window}])"
     counted = prometheus.scalar(f"sum({latest} - (max_over_time({series}[1h] offset {window}) or 0 * {latest}))")
