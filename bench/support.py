@@ -27,11 +27,10 @@ PYTHONS = ("3.11", "3.12", "3.13")
 LOWEST, NEWEST = "lowest-direct", "highest"
 PROTOBUFS = ("5", "6", "7")
 TOOLS = (
-    "aiosmtpd", "hypothesis", "loguru", "opentelemetry-instrumentation-asgi", "opentelemetry-instrumentation-psycopg",
-    "psycopg[binary]", "pydantic-ai-slim[anthropic,openai]", "pytest", "pytest-asyncio", "pyyaml", "structlog",
-    "trustme", "uvicorn", "websockets",
+    "aiosmtpd", "hypothesis", "loguru", "psycopg[binary]", "pydantic-ai-slim[anthropic,openai]", "pytest",
+    "pytest-asyncio", "pyyaml", "structlog", "trustme", "uvicorn", "websockets",
 )  # fmt: skip
-"""What the tests need beside the package and its extras."""
+"""What the tests need beside the package and its extras; no stock instrumentation, whose newest may be an older one."""
 NOT_OF_THE_PACKAGE = ("documents", "dockerfile", "support", "typing", "wheel")
 """Tests of this repository's files and of what is built from them."""
 _TIMEOUT_SECONDS = 900

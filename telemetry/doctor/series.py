@@ -25,6 +25,14 @@ __all__ = ["Use", "examine", "older_names", "stored_names"]
 _NEAR = 0.8
 _SHOWN = 3
 _PARTS = ("", "_bucket", "_count", "_sum")
+_OTHER_VERSION = (
+    "a process of an older version, or with OpenTelemetry's own instrumentation, still writes: restart it with this "
+    "version"
+)
+_NO_INSTANCE = (
+    "let the sender's resource have service.instance.id, as this SDK's has; restart what runs with an older one"
+)
+_OTHER_COLLECTOR = "the Collector runs an older configuration: start it with collector/config.yaml (make down up)"
 _FOREIGN = re.compile(
     r"(?:http_(?:server|client)_(?:request_|response_)?(?:duration|size|active_requests)|db_client_connections)_?.*"
     r"|.*_milliseconds(?:_bucket|_count|_sum)?"
@@ -83,21 +91,19 @@ def examine(prometheus: Prometheus, service: str, numbers: dict[str, Any]) -> It
 
 def _schema(found: list[Sample], unnamed: list[Sample]) -> Iterator[Finding]:
     names = {sample.labels["__name__"] for sample in found}
-    old = sorted(name for name in names if name in _OLD or (name not in _KNOWN and _FOREIGN.fullmatch(name)))
-    if old:
-        shown = ", ".join(f"{name} (here {_OLD[name].prometheus})" if name in _OLD else name for name in old[:_SHOWN])
-        yield Finding("schema", BROKEN, f"{len(old)} metrics have names of another schema: {shown}",
-                      "a process of an older version, or with OpenTelemetry's own instrumentation, still writes: "
-                      "restart it with this version")  # fmt: skip
-    if lone := sorted(sample.labels["__name__"] for sample in found if not sample.labels.get("instance")):
-        yield Finding("schema", BROKEN, f"{len(lone)} metrics have no instance, as {lone[0]}: several processes "
-                      "overwrite each other", "let the sender's resource have service.instance.id, as this SDK's "
-                      "has; restart what runs with an older one")  # fmt: skip
-    strange = sorted({sample.labels["__name__"] for sample in unnamed} - {"target_info"})
-    if strange:
-        yield Finding("schema", BROKEN, f"{len(strange)} metrics have no service_name, as {strange[0]}",
-                      "the Collector runs an older configuration: start it with collector/config.yaml "
-                      "(make down up)")  # fmt: skip
+    if old := sorted(name for name in names if name in _OLD or (name not in _KNOWN and _FOREIGN.fullmatch(name))):
+        shown = _some([f"{name} (here {_OLD[name].prometheus})" if name in _OLD else name for name in old])
+        yield Finding("schema", BROKEN, f"names of another schema: {shown}", _OTHER_VERSION)
+    if lone := sorted({sample.labels["__name__"] for sample in found if not sample.labels.get("instance")}):
+        yield Finding("schema", BROKEN, f"no instance, so that processes overwrite each other: {_some(lone)}",
+                      _NO_INSTANCE)  # fmt: skip
+    if strange := sorted({sample.labels["__name__"] for sample in unnamed} - {"target_info"}):
+        yield Finding("schema", BROKEN, f"no service_name: {_some(strange)}", _OTHER_COLLECTOR)
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _uses(found: list[Sample]) -> list[Use]:
