@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install up down status logs access versions audit clean build demo doctor losses faults capacity gateway alert-test dashboards panels backtest load test test-unit check bench catalog snapshot format lock
+.PHONY: help install up down status logs access versions audit clean build demo doctor losses faults capacity gateway alert-test dashboards panels backtest load test test-unit check bench support catalog snapshot format lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -43,7 +43,7 @@ versions: install  ## what runs, in which version, and what holds it to that
 	@$(PY) -m stack versions
 
 audit: install  ## known vulnerabilities of the locked packages; needs PyPI's own address
-	@for name in bootstrap bugsink dev go load; do $(VENV)/bin/uv tool run --quiet pip-audit==2.10.1 --strict --disable-pip --require-hashes --progress-spinner off -r requirements/$$name.lock; done
+	@for name in bootstrap bugsink demo dev go load; do $(VENV)/bin/uv tool run --quiet pip-audit==2.10.1 --strict --disable-pip --require-hashes --progress-spinner off -r requirements/$$name.lock; done
 
 build: install  ## build the native parts now, into the user's cache
 	@$(PY) -m stack build
@@ -103,6 +103,9 @@ check: install  ## ruff, strict types, generated files up to date, configuration
 bench: up  ## what we cost beside the bare application and other libraries, as ratios; writes docs/performance.md
 	@$(PY) -m stack exec $(PY) -m bench.overhead --write
 
+support: install  ## install the lowest and the newest versions on each Python and test on them: 15 min; writes docs/support.md
+	@nice $(PY) -m bench.support
+
 snapshot: install  ## write down anew all that the demo emits, by name, and what the Collector makes of it
 	@WRITE_SNAPSHOT=1 $(PY) -m pytest -q tests/stack/test_emitted.py tests/stack/test_collector_config.py
 
@@ -117,4 +120,5 @@ format: install  ## let ruff format and mend what it can
 
 lock: install  ## lock the newest dependencies, with hashes
 	@$(COMPILE) --upgrade pyproject.toml --group dev --all-extras -o requirements/dev.lock
+	@$(COMPILE) --no-annotate --constraints requirements/dev.lock pyproject.toml --group demo --all-extras -o requirements/demo.lock
 	@for name in bootstrap bugsink go load peers; do $(COMPILE) --upgrade --no-annotate requirements/$$name.in -o requirements/$$name.lock; done

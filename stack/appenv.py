@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -43,4 +44,13 @@ def write(settings: Settings, parts: Collection[str], access: Access | None) -> 
 
 def application_environment(settings: Settings) -> dict[str, str]:
     """The environment `exec` gives: the process's own, then `.env`, then what `up` wrote."""
-    return {**envfile.read(settings.app_env), **settings.environ}
+    written = envfile.read(settings.app_env)
+    by_hand = {name for name in envfile.read(settings.root / ".env") if name not in os.environ}
+    origins = {".env": by_hand, str(settings.app_env): written.keys() - settings.environ.keys()}
+    told = ";".join(f"{_short(file, settings)}={','.join(sorted(names))}" for file, names in origins.items() if names)
+    # `telemetry doctor` tells from it where each setting comes from.
+    return {**written, **settings.environ, "TELEMETRY_ORIGINS": told}
+
+
+def _short(file: str, settings: Settings) -> str:
+    return file.removeprefix(f"{settings.root}/")

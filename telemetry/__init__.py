@@ -7,6 +7,7 @@ telemetry.instrument_fastapi(app)
 
 from telemetry import _first as _first  # before anything imports the propagators
 from telemetry._extras import MissingExtraError
+from telemetry._version import __version__ as __version__
 from telemetry.catalog import Label, Metric
 from telemetry.context import add_breadcrumb, record_error, set_tag, set_user_context, user_context
 from telemetry.conversation import feedback_data, record_feedback, set_conversation

@@ -8,6 +8,12 @@ from typing import Any
 __all__ = ["MissingExtraError", "require"]
 
 DISTRIBUTION = "health-agent-telemetry"
+_INSTALLED_AS = {
+    "pydantic_ai": "pydantic-ai-slim",
+    "sentry_sdk": "sentry-sdk",
+    "telegram": "python-telegram-bot",
+}
+"""Packages whose name on PyPI is not the one that is imported."""
 
 
 class MissingExtraError(ImportError):
@@ -30,4 +36,4 @@ def require(package: str, *, feature: str, extra: str) -> Any:  # noqa: ANN401 -
             raise
         # A namespace's parts are packages of their own: opentelemetry.exporter.prometheus.
         missing = package.split(".", maxsplit=1)[0] if "." not in (error.name or "") else package.replace(".", "-")
-        raise MissingExtraError(feature=feature, package=missing, extra=extra) from error
+        raise MissingExtraError(feature=feature, package=_INSTALLED_AS.get(missing, missing), extra=extra) from error

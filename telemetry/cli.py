@@ -12,9 +12,6 @@ from telemetry._extras import MissingExtraError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from telemetry.doctor import Doctor
-    from telemetry.sentry_test import SentryTest
-
 __all__ = ["main"]
 
 _CHECKS = {
@@ -45,14 +42,20 @@ def _asking(options: argparse.Namespace) -> int:
     if options.command in _plan_commands.COMMANDS:
         return _plan_commands.COMMANDS[options.command](options)
     if options.command == "trace":
-        from telemetry.trace_command import TraceCommand  # noqa: PLC0415 - the others need not load it
+        from telemetry.trace_command import TraceCommand  # noqa: PLC0415
 
         return TraceCommand(options.id).run(as_json=options.json)
     if options.command == "losses":
-        from telemetry.losses import Losses  # noqa: PLC0415 - the others need not load it
+        from telemetry.losses import Losses  # noqa: PLC0415
 
         return Losses(options.since).run(as_json=options.json)
-    return _check(options.command)(wait_seconds=options.wait).run()
+    if options.command == "doctor":
+        from telemetry.doctor import Doctor  # noqa: PLC0415
+
+        return Doctor(wait_seconds=options.wait, as_json=options.json).run()
+    from telemetry.sentry_test import SentryTest  # noqa: PLC0415
+
+    return SentryTest(wait_seconds=options.wait).run()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in _CHECKS.items():
         command = commands.add_parser(name, help=what)
+        if name == "doctor":
+            command.add_argument("--json", action="store_true", help="for programs")
         command.add_argument("--wait", type=float, default=20.0, metavar="SECONDS", help="how long to look (20)")
     _plan_commands.add(commands)
     settings = commands.add_parser("settings", help="every environment variable, and what is in force")
@@ -110,14 +115,3 @@ def _pseudonym(found: str) -> int:
     text, code = report(settings, found)
     (sys.stderr if code else sys.stdout).write(text)
     return code
-
-
-def _check(name: str) -> type[Doctor | SentryTest]:
-    """Load the one that is asked for."""
-    if name == "doctor":
-        from telemetry.doctor import Doctor  # noqa: PLC0415
-
-        return Doctor
-    from telemetry.sentry_test import SentryTest  # noqa: PLC0415
-
-    return SentryTest

@@ -82,7 +82,8 @@ class Delivery:
     def __init__(self, settings: Settings, signal: Signal) -> None:
         """Make the exporter of the settings' protocol, for their endpoint."""
         self.endpoint: str = settings.endpoint(signal)
-        self._signal, self._protocol = signal, settings.protocol(signal)
+        self.protocol: str = settings.protocol(signal)
+        self._signal = signal
         self._by_process: dict[int, tuple[Any, Answers | None]] = {}
         self._of_process()
 
@@ -106,6 +107,12 @@ class Delivery:
         """The SDK's exporter of this process."""
         return self._of_process()[0]
 
+    @property
+    def status(self) -> int:
+        """The HTTP status of the last answer; 0 where there was none, or it is not known, as with gRPC."""
+        answers = self._of_process()[1]
+        return answers.status if answers else 0
+
     def _of_process(self) -> tuple[Any, Answers | None]:
         process = os.getpid()
         if process not in self._by_process:
@@ -114,12 +121,12 @@ class Delivery:
 
     @only_right()
     def _make(self) -> tuple[Any, Answers | None]:
-        module, name = _EXPORTERS[self._signal, self._protocol]
+        module, name = _EXPORTERS[self._signal, self.protocol]
         for logger in _LOGGERS:
             logging.getLogger(logger).addFilter(RARELY)
         options: dict[str, Any] = {"preferred_temporality": CUMULATIVE} if self._signal == "metrics" else {}
         answers = None
-        if self._protocol != "grpc" and not _has_credential_provider(self._signal):
+        if self.protocol != "grpc" and not _has_credential_provider(self._signal):
             from telemetry._answers import Answers  # noqa: PLC0415 - imports requests, which gRPC does without
 
             answers = options["session"] = Answers()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from telemetry.settings import Settings
 
-__all__ = ["SwitchedSampler", "bound", "kept", "sampler", "sentry_keeps"]
+__all__ = ["SwitchedSampler", "bound", "kept", "sampler", "sentry_keeps", "share"]
 
 
 class SwitchedSampler(Sampler):
@@ -66,6 +66,11 @@ def bound(settings: Settings) -> int:
     """Return the bound that `kept` compares with."""
     root = _root(settings)
     return root.bound if isinstance(root, TraceIdRatioBased) else _ALL if root is ALWAYS_ON else 0
+
+
+def share(settings: Settings) -> float:
+    """Return the share of traces that the settings ask for, from 0 to 1."""
+    return bound(settings) / _ALL
 
 
 def kept(trace_id: int, bound: int) -> bool:

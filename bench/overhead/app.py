@@ -69,9 +69,9 @@ def create_app(pool: AsyncConnectionPool[Any], bot: Bot) -> FastAPI:
     async def fails(item: int) -> dict[str, Any]:
         raise ValueError(f"no item {item}")
 
-    @app.post("/webhook")
-    async def webhook() -> dict[str, Any]:
-        await bot.take()
+    @app.post("/webhook/{content}")
+    async def webhook(content: str) -> dict[str, Any]:
+        await bot.take(content)
         return {}
 
     return app

@@ -1,4 +1,4 @@
-"""A bot behind a webhook: one text update is an agent's run with two tool calls, and an answer by the Bot API.
+"""A bot behind a webhook: a text is an agent's run with two tool calls, a photo a download and a run that is shown it.
 
 The model is a function in the process, which says what a provider would: what is measured is the application, not the
 network. The Bot API is the sink's.
@@ -10,7 +10,7 @@ import itertools
 import os
 from typing import TYPE_CHECKING, Any
 
-from pydantic_ai import Agent
+from pydantic_ai import Agent, BinaryContent
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from telegram import Update
@@ -26,7 +26,7 @@ _ids = itertools.count(1)
 
 
 class Bot:
-    """An application of python-telegram-bot with one handler."""
+    """An application of python-telegram-bot with two handlers."""
 
     def __init__(self) -> None:
         """Build it; whoever serves it initializes the application."""
@@ -39,14 +39,23 @@ class Bot:
                 found = await agent.run(message.text or "")
                 await message.reply_text(found.output)
 
-        address = f"http://127.0.0.1:{os.environ['BOT_API_PORT']}/bot"
-        builder = Application.builder().token(_TOKEN).base_url(address).connection_pool_size(64)
-        self.application: Application[Any, Any, Any, Any, Any, Any] = builder.updater(None).build()
-        self.application.add_handler(MessageHandler(filters.TEXT, answer))
+        async def look(update: Update, _: ContextTypes.DEFAULT_TYPE) -> None:
+            if (message := update.message) is not None:
+                photo = await (await message.photo[-1].get_file()).download_as_bytearray()
+                found = await agent.run(["What is this?", BinaryContent(bytes(photo), media_type="image/jpeg")])
+                await message.reply_text(found.output)
 
-    async def take(self) -> None:
-        """Handle one update, of a user of ten."""
-        await self.application.process_update(Update.de_json(_update(next(_ids)), self.application.bot))
+        address = f"http://127.0.0.1:{os.environ['BOT_API_PORT']}"
+        builder = Application.builder().token(_TOKEN).base_url(f"{address}/bot").base_file_url(f"{address}/file/bot")
+        builder = builder.connection_pool_size(64).updater(None)
+        self.application: Application[Any, Any, Any, Any, Any, Any] = builder.build()
+        self.application.add_handler(MessageHandler(filters.TEXT, answer))
+        self.application.add_handler(MessageHandler(filters.PHOTO, look))
+
+    async def take(self, content: str) -> None:
+        """Handle one update, of a user of ten; `content` is text or photo."""
+        update = Update.de_json(_update(next(_ids), CONTENTS[content]), self.application.bot)
+        await self.application.process_update(update)
 
 
 def calories(food: str) -> int:
@@ -67,8 +76,15 @@ def _model(messages: list[ModelMessage], _: AgentInfo) -> ModelResponse:
     return ModelResponse([TextPart(" of ".join(str(part.content) for part in returned))])
 
 
-def _update(number: int) -> dict[str, Any]:
+CONTENTS: dict[str, dict[str, Any]] = {
+    "text": {"text": "I had an apple"},
+    "photo": {"photo": [{"file_id": "photo", "file_unique_id": "photo", "width": 800, "height": 600}]},
+}
+"""What a message has beside its sender."""
+
+
+def _update(number: int, content: dict[str, Any]) -> dict[str, Any]:
     person = {"id": 100 + number % 10, "is_bot": False, "first_name": "Ann"}
     chat = {"id": person["id"], "type": "private", "first_name": "Ann"}
-    message = {"message_id": number, "date": 1_700_000_000, "chat": chat, "from": person, "text": "I had an apple"}
-    return {"update_id": number, "message": message}
+    message = {"message_id": number, "date": 1_700_000_000, "chat": chat, "from": person}
+    return {"update_id": number, "message": message | content}

@@ -38,7 +38,8 @@ WORKLOADS = {
         Workload("one SELECT, 100 connections", Load("GET", "/foods/{item}", 2000, 100)),
         Workload("INSERT and SELECT, 100 connections", Load("POST", "/entries/{item}", 1000, 100)),
         Workload("one SELECT, one connection", Load("GET", "/foods/{item}", 600, 1)),
-        Workload("a Telegram text, agent with two tool calls, 10 at once", Load("POST", "/webhook", 200, 10)),
+        Workload("a Telegram text, agent with two tool calls, 10 at once", Load("POST", "/webhook/text", 200, 10)),
+        Workload("a photo, downloaded and shown to the agent, 10 at once", Load("POST", "/webhook/photo", 200, 10)),
         Workload("an exception, 10 connections", Load("GET", "/fails/{item}", 300, 10)),
     )
 }

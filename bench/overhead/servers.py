@@ -35,7 +35,7 @@ def environment(sink: int, endpoint: str, database: str) -> dict[str, str]:
     return clean | QUICKLY | {
         "DATABASE_URL": database,
         "BOT_API_PORT": str(sink),
-        "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS": "/webhook$",
+        "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS": "/webhook/",
         "PYTHONPATH": str(ROOT),
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
         "OTEL_SERVICE_NAME": "bench",

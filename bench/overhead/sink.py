@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 ELASTIC = {"version": "8.15.0", "publish_ready": True}
 ME = {"id": 1, "is_bot": True, "first_name": "coach", "username": "coach_bot"}
 MESSAGE = {"message_id": 1, "date": 1_700_000_000, "chat": {"id": 100, "type": "private"}, "text": "50 of 2000"}
+FILE = {"file_id": "photo", "file_unique_id": "photo", "file_path": "photos/1.jpg"}
+PHOTO = bytes(20_000)
 DATADOG_INFO = {"version": "7.60.0", "endpoints": ["/v0.4/traces", "/v0.5/traces"], "client_drop_p0s": True}
 
 
@@ -21,8 +23,11 @@ class Sink(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Say who we are."""
-        self._answer(200, DATADOG_INFO if self.path == "/info" else ELASTIC)
+        """Say who we are, or give a user's photo."""
+        if self.path.startswith("/file/"):
+            self._send(200, "image/jpeg", PHOTO)
+        else:
+            self._answer(200, DATADOG_INFO if self.path == "/info" else ELASTIC)
 
     def do_POST(self) -> None:
         """Take a body of known length, or in chunks."""
@@ -35,16 +40,19 @@ class Sink(BaseHTTPRequestHandler):
         if "/intake/" in self.path:
             self._answer(202, None)
         elif self.path.startswith("/bot"):
-            self._answer(200, {"ok": True, "result": ME if self.path.endswith("getMe") else MESSAGE})
+            results = {"getMe": ME, "getFile": FILE}
+            self._answer(200, {"ok": True, "result": results.get(self.path.rpartition("/")[2], MESSAGE)})
         else:
             self._answer(200, {"rate_by_service": {}} if "traces" in self.path else {"id": "0" * 32})
 
     do_PUT = do_POST  # noqa: N815 - the base class's names
 
     def _answer(self, status: int, content: object) -> None:
-        body = b"" if content is None else json.dumps(content).encode()
+        self._send(status, "application/json", b"" if content is None else json.dumps(content).encode())
+
+    def _send(self, status: int, kind: str, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -8,15 +8,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from stack.settings import ROOT
 from telemetry.backends import Jaeger, Prometheus, Sentry
+from tests.stack.lone_collector import CONFIG, LoneCollector, lone_collector
 from tests.stack.stack_helpers import StackUnderTest
 
 DEMO_SECONDS = "30"
+TOKEN = "an0therToken-for_the.test"  # noqa: S105
+GUARDED = CONFIG.with_name("guarded.yaml")
 
 
 @dataclass
@@ -67,3 +72,23 @@ def demo(pipeline: Pipeline) -> dict[str, Any]:
     assert done.returncode == 0, done.stdout + done.stderr
     account: dict[str, Any] = json.loads((pipeline.stack.data / "demo.json").read_text())
     return account
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate for localhost, its key, and the authority that made it."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = trustme.CA()
+    made = authority.issue_cert("localhost")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    made.private_key_pem.write_to_path(folder / "tls.key")
+    made.cert_chain_pems[0].write_to_path(folder / "tls.crt")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory, certificate: Path) -> Iterator[LoneCollector]:
+    folder = tmp_path_factory.mktemp("guarded")
+    files = {"OTLP_TLS_CERT": str(certificate / "tls.crt"), "OTLP_TLS_KEY": str(certificate / "tls.key")}
+    with lone_collector(folder, CONFIG, GUARDED, OTLP_TOKEN=TOKEN, **files) as running:
+        yield running

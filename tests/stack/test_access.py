@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-import trustme
 
 from stack import access, envfile, state
 from stack.sentry import kept_access
 from tests.conftest import clean_environment
-from tests.stack.conftest import Pipeline
-from tests.stack.lone_collector import CONFIG, LoneCollector, lone_collector
+from tests.stack.conftest import TOKEN, Pipeline
+from tests.stack.lone_collector import LoneCollector
 from tests.stack.stack_helpers import StackUnderTest, eventually, get_json
-
-TOKEN = "an0therToken-for_the.test"  # noqa: S105
-GUARDED = CONFIG.with_name("guarded.yaml")
 
 
 def test_every_socket_is_on_loopback_and_the_table_shows_it(pipeline: Pipeline) -> None:
@@ -59,26 +54,6 @@ def test_what_holds_a_secret_only_this_user_can_read(pipeline: Pipeline) -> None
     holding = [path for path in files if any(secret in path.read_bytes() for secret in secrets)]
     assert {"secrets.env", "app.env"} <= {path.name for path in holding}
     assert [path.name for path in holding if path.stat().st_mode & 0o077] == []
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a certificate for localhost, its key, and the authority that made it."""
-    folder = tmp_path_factory.mktemp("tls")
-    authority = trustme.CA()
-    made = authority.issue_cert("localhost")
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    made.private_key_pem.write_to_path(folder / "tls.key")
-    made.cert_chain_pems[0].write_to_path(folder / "tls.crt")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory, certificate: Path) -> Iterator[LoneCollector]:
-    folder = tmp_path_factory.mktemp("guarded")
-    files = {"OTLP_TLS_CERT": str(certificate / "tls.crt"), "OTLP_TLS_KEY": str(certificate / "tls.key")}
-    with lone_collector(folder, CONFIG, GUARDED, OTLP_TOKEN=TOKEN, **files) as running:
-        yield running
 
 
 PROGRAM = """

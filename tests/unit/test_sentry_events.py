@@ -40,7 +40,7 @@ FAULTS = {
     "FastAPI's 404": (HTTPException(404), False),
     "Starlette's 404": (StarletteHTTPException(404), False),
     "a subclass": (NotFoundError(), False),
-    "a 499": (HTTPException(499), False),
+    "a 499": (HTTPException(499, "gone"), False),
     "a 500": (HTTPException(500), True),
     "a 503": (HTTPException(503), True),
     "a namesake of another library": (OthersHTTPException(), True),
