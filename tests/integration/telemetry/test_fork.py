@@ -182,7 +182,7 @@ photo()
 telemetry.record_error(ValueError("x"), component="api")
 before = set(sys.modules)
 _closing.flush(_runtime.current(), 0.5)
-print(json.dumps(sorted(set(sys.modules) - before)))
+print(json.dumps(sorted(set(sys.modules) - before)), flush=True)
 os._exit(0)
 """,
             OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:9",

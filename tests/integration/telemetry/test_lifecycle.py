@@ -206,7 +206,7 @@ with telemetry.get_tracer().start_as_current_span("before"):
     pass
 os.kill(os.getpid(), signal.SIGTERM)
 with telemetry.get_tracer().start_as_current_span("after") as span:
-    print(os.getpid(), span.is_recording())
+    print(os.getpid(), span.is_recording(), flush=True)
 os._exit(7)
 """
     command = [*own_processes, sys.executable, "-W", "error", "-c", code]
