@@ -111,14 +111,14 @@ class _Server:
 class Prometheus(_Server):
     """The metrics store."""
 
-    def query(self, promql: str) -> list[Sample]:
-        """Evaluate an instant query now; one sample a series, empty when nothing matches."""
-        result = self._get("/api/v1/query", query=promql)["data"]["result"]
+    def query(self, promql: str, *, at: float | None = None) -> list[Sample]:
+        """Evaluate an instant query now, or at a Unix time; one sample a series, empty when nothing matches."""
+        result = self._get("/api/v1/query", query=promql, time=at)["data"]["result"]
         return [Sample(series["metric"], float(series["value"][1])) for series in result]
 
-    def scalar(self, promql: str) -> float:
+    def scalar(self, promql: str, *, at: float | None = None) -> float:
         """Return the first value of an instant query, 0.0 when nothing matches."""
-        samples = self.query(promql)
+        samples = self.query(promql, at=at)
         return samples[0].value if samples else 0.0
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,13 +66,16 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
 
 @pytest.fixture(scope="session")
 def demo(pipeline: Pipeline) -> dict[str, Any]:
-    """The demo's own account of what it sent, where it ended well."""
+    """The demo's own account of what it sent, where it ended well; `ended` is when, in Unix time.
+
+    Instant queries about it are asked as of then: five minutes later Prometheus shows nothing of what has ended.
+    """
     done = pipeline.run(
         "-m", "examples.health_agent", "demo", DEMO_SECONDS=os.environ.get("DEMO_SECONDS", DEMO_SECONDS)
     )
     assert done.returncode == 0, done.stdout + done.stderr
     account: dict[str, Any] = json.loads((pipeline.stack.data / "demo.json").read_text())
-    return account
+    return account | {"ended": time.time()}
 
 
 @pytest.fixture(scope="module")

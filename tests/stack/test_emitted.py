@@ -30,7 +30,7 @@ def test_what_the_demo_emits_is_what_is_written_down(pipeline: Pipeline, demo: d
 def metrics(pipeline: Pipeline, demo: dict[str, Any]) -> Iterator[str]:
     """Each metric with its kind, its unit and its labels."""
     labels: dict[str, set[str]] = defaultdict(set)
-    for sample in pipeline.prometheus.query(selector(demo)):
+    for sample in pipeline.prometheus.query(selector(demo), at=demo["ended"]):
         labels[sample.labels["__name__"]] |= set(sample.labels) - ON_THE_WAY - {"__name__"}
     known = {
         metric.prometheus + suffix: metric

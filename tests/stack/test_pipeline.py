@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
-from telemetry.backends import Event, Trace
+from telemetry.backends import Event, Sample, Trace
 from telemetry.catalog import CATALOG, Metric
 from tests.plan_metrics import PlannedMetric, planned_metrics
 from tests.stack.conftest import Pipeline
@@ -26,36 +28,39 @@ def selector(demo: dict[str, Any]) -> str:
     return f'{{instance=~"demo-{demo["run"]}-.*",alertname=""}}'
 
 
-def labels_of(pipeline: Pipeline, series: str) -> list[set[str]]:
-    return [set(sample.labels) - ADDED_ON_THE_WAY for sample in pipeline.prometheus.query(series)]
+@pytest.fixture
+def ask(pipeline: Pipeline, demo: dict[str, Any]) -> Callable[[str], list[Sample]]:
+    """Ask Prometheus as it was when the demo had ended."""
+    return partial(pipeline.prometheus.query, at=demo["ended"])
 
 
 @pytest.mark.parametrize("planned", planned_metrics(), ids=lambda planned: planned.name)
 def test_a_planned_metric_has_series_with_the_plans_labels_and_buckets(
-    pipeline: Pipeline, demo: dict[str, Any], planned: PlannedMetric
+    ask: Callable[[str], list[Sample]], demo: dict[str, Any], planned: PlannedMetric
 ) -> None:
     name = f"{planned.name}_bucket" if planned.kind == "histogram" else planned.name
-    found = labels_of(pipeline, name + selector(demo))
+    found = ask(name + selector(demo))
     assert found
-    assert all(labels == set(planned.labels) for labels in found)
+    assert all(set(sample.labels) - ADDED_ON_THE_WAY == set(planned.labels) for sample in found)
     if planned.kind == "histogram":
-        buckets = {sample.labels["le"] for sample in pipeline.prometheus.query(name + selector(demo))}
+        buckets = {sample.labels["le"] for sample in found}
         assert {float(bound) for bound in buckets} == {*planned.buckets, float("inf")}
 
 
 @pytest.mark.parametrize("metric", FILLED, ids=lambda metric: metric.name)
 def test_every_metric_of_the_catalog_is_filled_and_its_example_query_answers(
-    pipeline: Pipeline, demo: dict[str, Any], metric: Metric
+    pipeline: Pipeline, ask: Callable[[str], list[Sample]], metric: Metric
 ) -> None:
     if metric.prometheus in DOCTORS:
         assert pipeline.run("-m", "telemetry", "doctor").returncode == 0
-    assert pipeline.prometheus.query(metric.query), metric.query
+        ask = pipeline.prometheus.query
+    assert ask(metric.query), metric.query
 
 
 def test_nothing_that_is_not_in_the_catalog_comes_from_the_application(
-    pipeline: Pipeline, demo: dict[str, Any]
+    ask: Callable[[str], list[Sample]], demo: dict[str, Any]
 ) -> None:
-    names = {sample.labels["__name__"] for sample in pipeline.prometheus.query(selector(demo))}
+    names = {sample.labels["__name__"] for sample in ask(selector(demo))}
     suffixes = ("", "_bucket", "_count", "_sum")
     known = {metric.prometheus + suffix for metric in CATALOG.values() for suffix in suffixes}
     assert names - known == {"target_info"}
@@ -70,7 +75,7 @@ def test_what_was_sent_has_arrived_to_the_unit(demo: dict[str, Any], row: str) -
 
 def test_the_sums_in_prometheus_are_what_the_generator_sent(pipeline: Pipeline, demo: dict[str, Any]) -> None:
     sent = {entry["what"]: entry["sent"] for entry in demo["rows"]}
-    ask = pipeline.prometheus.scalar
+    ask = partial(pipeline.prometheus.scalar, at=demo["ended"])
     assert ask(f"sum(http_requests_total{selector(demo)})") == sent["HTTP requests"]
     streams = ask(f"sum(http_stream_duration_seconds_count{selector(demo)})")
     assert streams > 0
@@ -171,8 +176,8 @@ def test_the_collectors_own_metrics_arrive_through_the_same_pipeline(pipeline: P
     assert pipeline.prometheus.query('otelcol_exporter_queue_capacity{job=~".*otelcol.*"}')
 
 
-def test_each_process_has_an_instance_of_its_own(pipeline: Pipeline, demo: dict[str, Any]) -> None:
-    found = pipeline.prometheus.query(f"count by (instance) (process_cpu_time_seconds_total{selector(demo)})")
+def test_each_process_has_an_instance_of_its_own(ask: Callable[[str], list[Sample]], demo: dict[str, Any]) -> None:
+    found = ask(f"count by (instance) (process_cpu_time_seconds_total{selector(demo)})")
     assert {sample.labels["instance"] for sample in found} == set(demo["instances"].values())
 
 

@@ -171,7 +171,7 @@ async def later(*, fail: bool) -> None:
 
 @router.get("/slow")
 async def slow() -> str:
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(1.1)
     return "late"
 
 
