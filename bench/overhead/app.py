@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["create_app"]
 
 OTHER_ROUTES = 10
-POOL_SIZE = 8
+POOL_SIZE = 3
+"""Of each variant; all of them together stay below PostgreSQL's hundred connections."""
 FOOD = "SELECT id, name, kcal FROM foods WHERE id = %s"
 EATEN = "INSERT INTO entries (food, grams) VALUES (%s, %s)"
 TODAY = "SELECT count(*), sum(grams) FROM entries WHERE food = %s"
