@@ -23,9 +23,9 @@ from opentelemetry import trace
 from sentry_sdk import get_isolation_scope
 from sentry_sdk.scope import use_isolation_scope
 
+from telemetry._current_entry import current_entry
 from telemetry._guard import Guard
 from telemetry._users import current_user, user_block
-from telemetry.entry import current_entry
 from telemetry.instrumentation._handle import Handle, patch_all
 
 if TYPE_CHECKING:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from opentelemetry import trace
 
 from telemetry import _error_marks, _users, catalog
+from telemetry._current_entry import current_entry
 from telemetry._error_window import causes
 from telemetry._guard import Guard
 from telemetry._own_texts import message_of
 from telemetry._runtime import current
-from telemetry.entry import Root, current_entry, describe, root_span, stand_in
+from telemetry.entry import Root, describe, root_span, stand_in
 
 if TYPE_CHECKING:
     import logging

@@ -10,10 +10,14 @@ import json
 from dataclasses import asdict, dataclass
 
 from telemetry.catalog import CATALOG
+from telemetry.settings import Settings
 
 __all__ = ["RATES", "Estimate", "Rates", "Traffic", "as_json", "estimate", "plain", "size"]
 
 DAY, MONTH_DAYS = 86_400, 30
+_COLLECTOR_SECONDS = 5.0
+"""How often the Collector reports about itself."""
+_STEP = 1000
 
 
 @dataclass(frozen=True)
@@ -96,14 +100,11 @@ def estimate(traffic: Traffic, *, ratio: float = 0.1, processes: int = 2, interv
         samples_per_second=samples,
         spans=spans,
         span_bytes=spans * rates.bytes_per_span,
-        sentry_events_a_month=MONTH_DAYS * min(failed, processes * rates.kinds_of_error * DAY / _ERROR_WINDOW),
+        sentry_events_a_month=MONTH_DAYS
+        * min(failed, processes * rates.kinds_of_error * DAY / Settings().error_window_seconds),
         sentry_transactions_a_month=ratio * traffic.traces * MONTH_DAYS,
         disk_of_30_days=samples * DAY * MONTH_DAYS * rates.bytes_per_sample,
     )
-
-
-_COLLECTOR_SECONDS, _ERROR_WINDOW = 5.0, 60.0
-"""How often the Collector reports about itself, and TELEMETRY_ERROR_WINDOW's default."""
 
 
 def as_json(found: Estimate) -> str:
@@ -145,6 +146,3 @@ def size(count: float) -> str:
             return f"{count:,.1f} {unit}"
         count /= _STEP
     return f"{count:,.1f} TB"
-
-
-_STEP = 1000

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from telemetry._runtime import Runtime
 
-__all__ = ["Entry", "Root", "current_entry", "describe", "root_span", "stand_in"]
+__all__ = ["Entry", "Root", "describe", "root_span", "stand_in"]
 
 _SAMPLED, _NOT_SAMPLED = trace.TraceFlags(trace.TraceFlags.SAMPLED), trace.TraceFlags.get_default()
 REASON = "sampling.reason"

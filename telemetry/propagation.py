@@ -24,9 +24,10 @@ from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Setter, TextMapPropagator, default_getter, default_setter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from telemetry._current_entry import current_entry
 from telemetry._runtime import current
 from telemetry.context import capture_error
-from telemetry.entry import Root, current_entry, root_span
+from telemetry.entry import Root, root_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass
-from math import sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from grafana.source.alert_rules import API_ERRORS, API_LATENCY, BOT_ERRORS
 from grafana.source.alert_rules_slo import ALERTS as BUDGETS
 from grafana.source.alerts import seconds
 from grafana.source.objectives import ANSWERS, AVAILABILITY
+from telemetry.doctor.shares import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,12 +52,9 @@ class Sampling:
 
 
 def sampling(recorded: int, of: int, configured: float) -> Sampling:
-    """Return the Wilson interval: https://www.itl.nist.gov/div898/handbook/prc/section2/prc241.htm."""
-    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    n, share = max(of, 1), recorded / max(of, 1)
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    spread = z / (1 + z * z / n) * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return Sampling(recorded, of, max(0.0, middle - spread), min(1.0, middle + spread), configured)
+    """Return the share with its interval."""
+    low, high = wilson(recorded, max(of, 1), NormalDist().inv_cdf((1 + CONFIDENCE) / 2))
+    return Sampling(recorded, of, low, high, configured)
 
 
 def differing(run: Run, found: Found) -> dict[str, dict[Key, tuple[int, int]]]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from telemetry.settings import Settings
     from telemetry.stored_traces import Trace
 
-__all__ = ["Share", "configured", "examine", "found", "interval"]
+__all__ = ["Share", "configured", "examine", "found", "interval", "wilson"]
 
 _WINDOW_SECONDS = 3600.0
 _TRACES = 500
@@ -78,14 +78,22 @@ def _is_recorded(trace: Trace) -> bool:
     )
 
 
+def wilson(part: float, of: float, z: float) -> tuple[float, float]:
+    """Return between which shares the true one lies, `z` standard deviations wide, where `part` of `of` were seen.
+
+    https://www.itl.nist.gov/div898/handbook/prc/section2/prc241.htm
+    """
+    share = min(part / of, 1.0)
+    middle = (share + z**2 / (2 * of)) / (1 + z**2 / of)
+    half = z * math.sqrt(share * (1 - share) / of + z**2 / (4 * of**2)) / (1 + z**2 / of)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 def interval(share: Share) -> tuple[float, float]:
     """Return between what the true share lies, wider by what was not yet reported at the edges of the time."""
-    n = share.beginnings
-    p = min(share.recorded / n, 1.0)
-    middle = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
-    edge = p * min(1.0, 2 * _EXPORT_SECONDS / share.seconds)
-    return max(0.0, middle - half - edge), min(1.0, middle + half + edge)
+    low, high = wilson(share.recorded, share.beginnings, _Z)
+    edge = min(share.recorded / share.beginnings, 1.0) * min(1.0, 2 * _EXPORT_SECONDS / share.seconds)
+    return max(0.0, low - edge), min(1.0, high + edge)
 
 
 def examine(settings: Settings, share: Share, numbers: dict[str, Any]) -> Iterator[Finding]:

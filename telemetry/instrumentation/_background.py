@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 
+from telemetry._current_entry import current_entry
 from telemetry.context import capture_error, count_error
-from telemetry.entry import Root, current_entry, root_span
+from telemetry.entry import Root, root_span
 from telemetry.instrumentation._handle import Shared, patch
 
 if TYPE_CHECKING:
