@@ -1,7 +1,7 @@
 """`python -m stack exec python -m bench.overhead`: what each variant costs, as ratios to the bare application.
 
-All variants run at once and are asked in turn, in rounds, so that what else the machine does touches them alike; CPU is
-that of the whole process, all threads, sending included.
+All variants run at once and are asked in rounds, each right after the bare application, so that what else the machine
+does touches both alike; CPU is that of the whole process, all threads, sending included.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import statistics
 import sys
 from contextlib import ExitStack
 from datetime import date
@@ -30,10 +29,11 @@ HEAD = """# Performance
 
 Written by `make bench`: {machine}.
 
-Every variant is a process with one uvicorn worker, the same application and ten more routes; all run at once and are
-asked in turn, so that what else the machine does touches them alike. `CPU` is the processor time of the whole process a
-request, sending included, against the bare application in the same round: the median over the rounds and its quartiles.
-`added` is what that is in time; `rate`, `p50` and `p99` are ratios as well.
+Every variant is a process with one uvicorn worker, the same application and ten more routes; all run at once. In each
+round each is asked right after the bare application, in an order drawn anew, so that what else the machine does touches
+both alike. `CPU` is the processor time of the whole process a request, sending included, against the bare application's
+a moment before: the median over the rounds and its quartiles. `added` is what that is in time; `rate`, `p50` and `p99`
+are ratios as well. "bare" beside itself tells how exact that is.
 
 "ours 10%" records a tenth of the traces, and Sentry gets a tenth of all, as the plan's production does; "ours 100%"
 records all, Sentry the same tenth. The peers record and send that share by their own protocol.
@@ -94,15 +94,13 @@ def start(names: list[str], running: ExitStack) -> list[Server]:
 
 def table(workload: str, found: dict[str, Figures]) -> str:
     """Return a workload's figures as text."""
-    bare = found[BARE]
-    middle = statistics.median(bare.cpu) * 1e6
     heads = f"{'':28}{'CPU':>6} {'quartiles':>11} {'added':>9} {'rate':>6} {'p50':>6} {'p99':>6} {'MiB':>5}"
-    lines = [f"{workload}: bare {middle:.0f} us of CPU a request", heads]
+    lines = [f"{workload}: bare {found[BARE].bare_cpu * 1e6:.0f} us of CPU a request", heads]
     for name, figures in found.items():
-        cpu, low, high = figures.against(bare, "cpu")
-        ratios = [figures.against(bare, what)[0] for what in ("rate", "p50", "p99")]
+        cpu, low, high = figures.ratio("cpu")
+        ratios = [figures.ratio(what)[0] for what in ("rate", "p50", "p99")]
         lines.append(
-            f"{name:28}{cpu:6.2f} {low:5.2f}-{high:4.2f} {(cpu - 1) * middle:6.0f} us "
+            f"{name:28}{cpu:6.2f} {low:5.2f}-{high:4.2f} {(cpu - 1) * figures.bare_cpu * 1e6:6.0f} us "
             + " ".join(f"{ratio:6.2f}" for ratio in ratios) + f" {figures.memory / 2**20:5.0f}"
         )  # fmt: skip
     return "\n".join(lines) + "\n"

@@ -50,6 +50,14 @@ def environment(sink: int, endpoint: str, database: str) -> dict[str, str]:
     }  # fmt: skip
 
 
+def _clock_of(pid: int) -> int:
+    """Return the clock of a process's processor time, in nanoseconds where `/proc` counts hundredths of a second.
+
+    https://man7.org/linux/man-pages/man3/clock_getcpuclockid.3.html
+    """
+    return (~pid << 3) | 2
+
+
 class Process:
     """A process that listens on a port of its own; a context manager that ends it."""
 
@@ -75,8 +83,7 @@ class Process:
     @property
     def cpu(self) -> float:
         """The seconds of processor time it has used, in all its threads."""
-        times = self._seen.cpu_times()
-        return float(times.user + times.system)
+        return time.clock_gettime(_clock_of(self._process.pid))
 
     @property
     def memory(self) -> int:
