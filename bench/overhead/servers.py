@@ -68,9 +68,14 @@ class Process:
         self._process = subprocess.Popen(self._command, env=environ, cwd=ROOT)  # noqa: S603 - our own
         self._seen = psutil.Process(self._process.pid)
 
-    def wait(self) -> None:
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    def wait(self, seconds: float = _START_SECONDS) -> None:
         """Wait until it serves; raises `TimeoutError`."""
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", self.port)).close()
@@ -83,7 +88,7 @@ class Process:
     @property
     def cpu(self) -> float:
         """The seconds of processor time it has used, in all its threads."""
-        return time.clock_gettime(_clock_of(self._process.pid))
+        return time.clock_gettime(_clock_of(self.pid))
 
     @property
     def memory(self) -> int:
