@@ -1,7 +1,8 @@
 """Read side of the stack: what Prometheus, Jaeger, Tempo and a Sentry-compatible server (Bugsink) hold.
 
 `doctor`, the demo's summary and the tests ask through these; the application itself never does. All calls are
-synchronous and raise `httpx.HTTPError` when the server does not answer or answers with an error status.
+synchronous and raise `httpx.HTTPError` when the server does not answer or answers with an error status, one of
+`NOT_UNDERSTOOD` when what it answers is something else: it may be another server. `trouble` says either in words.
 
 APIs: https://prometheus.io/docs/prometheus/latest/querying/api/, Jaeger's HTTP JSON (`/api/traces`),
 https://grafana.com/docs/tempo/latest/api_docs/, Bugsink's canonical API (`/api/canonical/0/`).
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
 
     import httpx
 
-__all__ = ["Event", "Issue", "Jaeger", "Prometheus", "Sample", "Sentry", "Span", "Tempo", "Trace"]
+__all__ = [
+    "NOT_UNDERSTOOD", "Event", "Issue", "Jaeger", "Prometheus", "Sample", "Sentry", "Span", "Tempo", "Trace", "trouble",
+]  # fmt: skip
 
+NOT_UNDERSTOOD = (ValueError, KeyError, TypeError, AttributeError, IndexError)
+"""What reading an answer of another form ends in."""
 _NOT_FOUND = 404
 _TIMEOUT_SECONDS = 10.0
 _PIECE_SECONDS, _PIECE_TRACES = 10.0, 5000
@@ -87,6 +92,14 @@ class Event:
 
     def _context(self, name: str) -> dict[str, Any]:
         return (self.data.get("contexts") or {}).get(name) or {}
+
+
+def trouble(error: Exception) -> str:
+    """Say in a few words, to follow a server's name, why there is no answer that can be used."""
+    if isinstance(error, NOT_UNDERSTOOD):
+        return f"answers what is not to be understood ({type(error).__name__}): is it another server's address?"
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return f"answers {status}" if status else f"does not answer ({error})"
 
 
 class _Server:

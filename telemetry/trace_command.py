@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from telemetry import trace_tree
 from telemetry._extras import require
-from telemetry.backends import Jaeger, Tempo
+from telemetry.backends import NOT_UNDERSTOOD, Jaeger, Tempo, trouble
 from telemetry.settings import Settings
 from telemetry.trace_tree import View
 
@@ -25,8 +25,8 @@ NOT_FOUND, MALFORMED = 1, 2
 _ID = re.compile(r"(?:traceparent:\s*)?(?:[0-9a-f]{2}-)?([0-9a-f]{32})(?:-[0-9a-f]{16}(?:-[0-9a-f]{1,2})?)?")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NOBODY = (
-    "Neither TELEMETRY_JAEGER_URL nor TELEMETRY_TEMPO_URL is set, so there is nobody to ask. For the stack of this "
-    "project: python -m stack exec python -m telemetry trace ID"
+    "Neither TELEMETRY_JAEGER_URL nor TELEMETRY_TEMPO_URL is set, so there is nobody to ask. With the stack of this "
+    "project: `make trace ID=...`."
 )
 _COLUMNS = 80
 _LOOKBACK_SECONDS = 7 * 86_400.0
@@ -81,9 +81,9 @@ class TraceCommand:
                     continue
                 try:
                     trace = find(kind(url), trace_id)
-                except httpx.HTTPError as error:
+                except (httpx.HTTPError, *NOT_UNDERSTOOD) as error:
                     self._silent.append(url)
-                    self._err.write(f"{kind.__name__} at {url} does not answer ({error}).\n")
+                    self._say(f"{kind.__name__} at {url} {trouble(error)}.")
                     continue
                 if trace is not None:
                     yield f"{kind.__name__} at {url}", trace
@@ -119,5 +119,10 @@ class TraceCommand:
         )
 
     def _fail(self, text: str, code: int) -> int:
-        self._err.write(f"{textwrap.fill(text, _COLUMNS, break_on_hyphens=False)}\n")
+        self._say(text)
         return code
+
+    def _say(self, text: str) -> None:
+        """Print what is no answer, in 80 columns; part of it may be a server's own text."""
+        shown = trace_tree.printable(" ".join(text.split()))
+        self._err.write(f"{textwrap.fill(shown, _COLUMNS, break_on_hyphens=False, break_long_words=False)}\n")
