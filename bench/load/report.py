@@ -88,7 +88,7 @@ class Report:
                 "generator": verdict.budget_used(run.answers("on")),
                 "prometheus": verdict.budget_used(dict(found.http)),
             },
-            "sampling": self._sampling.__dict__ | {"ok": self._sampling.ok},
+            "sampling": asdict(self._sampling) | {"ok": self._sampling.ok},
             "lost": found.lost,
             "spans_in_jaeger": found.stored,
             "hops": [asdict(hop) | {"unaccounted": hop.unaccounted} for hop in found.hops],
