@@ -33,6 +33,7 @@ NOT_UNDERSTOOD = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 _NOT_FOUND = 404
 _TIMEOUT_SECONDS = 10.0
 _PIECE_SECONDS, _PIECE_TRACES = 10.0, 5000
+_OLDEST_TRACES = 500
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,21 @@ class Jaeger(_Server):
         now = time.time()
         about = {"service": service, "operation": operation, "tags": json.dumps(dict(tags)) if tags else None}
         return self._found(about, (now - lookback_seconds, now + 60), limit)
+
+    def oldest(self, service: str, *, tags: Mapping[str, str], lookback_seconds: float) -> Trace | None:
+        """Return the oldest trace of a service with a span of these tags, None where there is none.
+
+        Jaeger gives the newest ones, so many at a time.
+        """
+        start, end = time.time() - lookback_seconds, time.time() + 60
+        about = {"service": service, "tags": json.dumps(dict(tags))}
+        oldest: Trace | None = None
+        while found := self._found(about, (start, end), _OLDEST_TRACES):
+            oldest = min(found, key=lambda trace: trace.spans[0].start)
+            if len(found) < _OLDEST_TRACES or oldest.spans[0].start >= end:
+                break
+            end = oldest.spans[0].start
+        return oldest
 
     def between(self, service: str, start: float, end: float, *, tags: Mapping[str, str]) -> list[Trace]:
         """Return every trace of a service with a span of these tags that began between two moments, in Unix seconds.

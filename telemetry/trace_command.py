@@ -29,6 +29,7 @@ _NOBODY = (
     "project: `make trace ID=...`."
 )
 _COLUMNS = 80
+_MANY = 1000
 _LOOKBACK_SECONDS = 7 * 86_400.0
 """How old an error may be that is looked for by its id in Sentry."""
 
@@ -92,15 +93,16 @@ class TraceCommand:
         return store.trace(trace_id)
 
     def _by_event(self, store: Jaeger | Tempo, event_id: str) -> Trace | None:
-        """Find the trace of an error by the event's id, which each failed span carries."""
+        """Find the trace of an error by the event's id, which each failed span carries.
+
+        The first of its kind is the one that Sentry shows; later ones, thousands in a storm, point to it.
+        """
         if isinstance(store, Tempo):
             query = f'{{ span.sentry.event_id = "{event_id}" }}'
-            found = store.search(query, lookback_seconds=_LOOKBACK_SECONDS)
+            found = store.search(query, limit=_MANY, lookback_seconds=_LOOKBACK_SECONDS)
             return store.trace(found[-1]) if found else None
         tags = {"sentry.event_id": event_id}
-        traces = store.search(self._settings.service_name, tags=tags, lookback_seconds=_LOOKBACK_SECONDS)
-        # The first of its kind is the one that Sentry shows; later ones point to it.
-        return traces[-1] if traces else None
+        return store.oldest(self._settings.service_name, tags=tags, lookback_seconds=_LOOKBACK_SECONDS)
 
     def _event_url(self) -> str:
         local = self._settings.sentry_url and f"{self._settings.sentry_url}/issues/event/"

@@ -128,7 +128,7 @@ class Doctor:
         try:
             self._all(series.examine(prometheus, settings.service_name, numbers))
             if settings.jaeger_url and not zero:
-                share = shares.found(Jaeger(settings.jaeger_url), prometheus, settings.service_name)
+                share = shares.found(Jaeger(settings.jaeger_url), prometheus, settings)
                 self._all(shares.examine(settings, share, numbers))
         except (httpx.HTTPError, *NOT_UNDERSTOOD) as error:
             self._report.found(Finding("stored", LOOK, f"cannot be judged: a store {trouble(error)}"))

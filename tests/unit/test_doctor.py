@@ -30,9 +30,11 @@ class Server(BaseHTTPRequestHandler):
 
     ahead: ClassVar[float] = 0.0
     answers: ClassVar[dict[str, list[tuple[dict[str, str], float]]]] = {}
+    asked: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         query = parse_qs(urlsplit(self.path).query).get("query", [""])[0]
+        self.asked.append(query)
         found = next((samples for part, samples in self.answers.items() if part in query), [])
         result = [{"metric": labels, "value": [0, str(value)]} for labels, value in found]
         body = json.dumps({"data": {"result": result}}).encode()
@@ -49,6 +51,7 @@ class Server(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(Server, "answers", {})
+    monkeypatch.setattr(Server, "asked", [])
     with http_server(Server) as address:
         yield f"http://{address}"
 
@@ -156,6 +159,21 @@ def test_what_is_stored_otherwise_is_named(
     told = [finding for finding in judge(server, *found) if finding.hop == hop]
     assert told[0].state == state
     assert says in told[0].detail
+
+
+def test_to_have_every_value_of_a_list_is_no_sign_and_to_near_a_limit_is(server: str) -> None:
+    listed, capped = CATALOG["db.query.duration"], CATALOG["telegram.commands"]
+    _, cardinality = judge(server, row(f"{listed.prometheus}_bucket", listed.series_bound))
+    assert (cardinality.state, cardinality.facts) == (OK, ())
+    _, near, cardinality = judge(server, row(capped.prometheus, capped.series_bound))
+    assert (near.state, capped.prometheus in near.detail) == (LOOK, True)
+    assert cardinality.facts == (f"{capped.prometheus}: {capped.series_bound} of {capped.series_bound} a process",)
+
+
+def test_what_prometheus_rules_write_is_not_asked_for(server: str) -> None:
+    judge(server)
+    assert [query for query in Server.asked if "count by" in query and 'ALERTS(_FOR_STATE)?|.+:.+"' not in query] == []
+    assert len([query for query in Server.asked if "count by" in query]) == 2
 
 
 def test_a_label_that_overflows_is_pointed_at(server: str) -> None:
