@@ -172,9 +172,9 @@ class Jaeger(_Server):
         oldest: Trace | None = None
         while found := self._found(about, (start, end), _OLDEST_TRACES):
             oldest = min(found, key=lambda trace: trace.spans[0].start)
-            if len(found) < _OLDEST_TRACES or oldest.spans[0].start >= end:
+            if len(found) < _OLDEST_TRACES:
                 break
-            end = oldest.spans[0].start
+            end = oldest.spans[0].start - 1e-6
         return oldest
 
     def between(self, service: str, start: float, end: float, *, tags: Mapping[str, str]) -> list[Trace]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
@@ -18,7 +19,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from telemetry import otlp_json, trace_tree
+from telemetry import backends, otlp_json, trace_tree
 from telemetry.cli import main
 from telemetry.stored_traces import Span, Trace
 from telemetry.trace_command import trace_id_of
@@ -170,6 +171,49 @@ def test_a_store_that_does_not_answer_is_named_and_the_other_asked(
     captured = capsys.readouterr()
     assert "Jaeger at http://127.0.0.1:9 does not answer" in captured.err
     assert "from Tempo" in captured.out
+
+
+class Jaeger(BaseHTTPRequestHandler):
+    """Has seven traces of one error, a second apart, the last two of one moment; gives the newest of them."""
+
+    moments: ClassVar[list[int]] = [100, 101, 102, 103, 104, 105, 105]
+    began: ClassVar[int] = int((time.time() - 1000) * 1e6)
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        if url.path != "/api/traces":
+            self.send_error(404)
+            return
+        asked = {name: values[0] for name, values in parse_qs(url.query).items()}
+        start, end = (int(asked[name]) for name in ("start", "end"))
+        moments = [(self.began + moment * 10**6, number) for number, moment in enumerate(self.moments)]
+        newest = sorted((one for one in moments if start <= one[0] <= end), reverse=True)[: int(asked["limit"])]
+        body = json.dumps({"data": [self._trace(*one) for one in newest]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    @staticmethod
+    def _trace(start: int, number: int) -> dict[str, Any]:
+        trace_id = f"{number + 1:032x}"
+        span = {"traceID": trace_id, "spanID": "a" * 16, "operationName": "GET /", "processID": "p", "startTime": start}
+        return {"traceID": trace_id, "spans": [span | {"duration": 5}], "processes": {"p": {"serviceName": "bot"}}}
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 7, 500])
+def test_of_an_errors_many_traces_the_first_is_shown(
+    at_once: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(backends, "_OLDEST_TRACES", at_once)
+    monkeypatch.delenv("TELEMETRY_TEMPO_URL")
+    with http_server(Jaeger) as address:
+        monkeypatch.setenv("TELEMETRY_JAEGER_URL", f"http://{address}")
+        assert main(["trace", EVENT]) == 0
+    assert f"trace {1:032x}" in capsys.readouterr().out
 
 
 STRANGE = {
