@@ -22,6 +22,7 @@ __all__ = ["Report"]
 _COUNT = "  {:<40}{:>10}{:>12}{:>12}"
 _RULE = "  {:<28}{:>14}{:>10}{:>12}{:>12}"
 _SHARES = ("p50", "p95", "p99")
+_LONGEST_HOLD = 300 + verdict.EVALUATION_SECONDS
 
 
 @dataclass(frozen=True)
@@ -163,10 +164,14 @@ class Report:
             asked = ruled.asked
             yield _RULE.format(asked.rule.name, f"{asked.measured:.3g}", f"{asked.rule.level.limit:g}", asked.expected,
                                ruled.state)  # fmt: skip
-        other = {
-            name: state for name, state in self.states.items() if name not in {r.asked.rule.name for r in self.ruled}
-        }
-        yield from (f"  {name:<28}{'':36}{state:>12}" for name, state in other.items())
+        wrong = [ruled.asked.rule.name for ruled in self.ruled if not ruled.ok]
+        right = f"{len(self.ruled) - len(wrong)} of {len(self.ruled)}"
+        yield f"  {right} are as they should be{', but not:' if wrong else '.'}"
+        yield from (f"    {name}" for name in wrong)
+        judged = {ruled.asked.rule.name for ruled in self.ruled}
+        if other := {name: state for name, state in self.states.items() if name not in judged}:
+            yield "  Of others, which Locust cannot judge:"
+            yield from (f"  {name:<28}{'':36}{state:>12}" for name, state in other.items())
         if self.run.load.seconds < _LONGEST_HOLD:
             yield "  A rule fires once its condition has held for 5 minutes: `pending` is as far as"
             yield f"  {self.run.load.seconds:.0f} s can bring it. `make load SECONDS=600` outlasts that."
@@ -182,9 +187,6 @@ class Report:
         yield f"  the rates' ratio: the median of {rounds} rounds; half of them are {spread}"
         seconds = f"{self.run.cpu_in_all:.1f} s; by Prometheus {self.found.cpu_seconds:.1f} s"
         yield f"  CPU of the API with telemetry from its start on: {seconds}"
-
-
-_LONGEST_HOLD = 340
 
 
 def _named(counts: Counter[Key] | dict[Key, int]) -> dict[str, int]:
