@@ -49,12 +49,15 @@ def report(options: Options, environ: Mapping[str, str] | None = None, out: Text
         *rollout.wrong(way.then),
         *(f"{name} is not set." for name in stage.lacking(environ) if name not in environ),
     ]
+    if not options.as_json:  # at once: the checks may take a minute
+        out.write("\n".join([*_described(way), "", ""]))
+        out.flush()
     findings = None if options.wait_seconds is None or problems else way.check(options.wait_seconds)
     bad = [finding for finding in findings or () if finding["state"] == "BROKEN"]
     if options.as_json:
         _json(out, way.as_json() | {"problems": problems, "checks": findings, "ok": not problems and not bad})
     else:
-        out.write("\n".join([*_described(way), "", *_checked(problems, findings), "", *_back(way)]) + "\n")
+        out.write("\n".join([*_checked(problems, findings), "", *_back(way)]).rstrip("\n") + "\n")
     return int(bool(problems or bad))
 
 
@@ -99,7 +102,7 @@ def _described(way: Way) -> Iterator[str]:
         value = "(not printed)" if name in SECRETS else way.environ[name].strip()
         yield _wrapped(f"stays: {name}={value}")
     for name, example in stage.lacking(way.environ).items():
-        yield _wrapped(f"to be set: {name}, such as {example}")
+        yield _wrapped(f"to be set: {name}={example}")
     yield ""
     yield _wrapped(f"Well if: {stage.well_if}.")
     if then := stages.following(stage):

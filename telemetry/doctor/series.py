@@ -139,7 +139,6 @@ def _cardinality(uses: list[Use], found: list[Sample], overflowing: list[str]) -
         yield Finding("cardinality", LOOK, f"at their bounds: {names}; what goes past them is counted as `other`",
                       "look which label grows, and record less of it: python -m telemetry catalog")  # fmt: skip
     if not over:
-        facts = tuple(f"{use.metric}: {use.series:,} of {use.bound:,} a process" for use in growing[:_SHOWN])
-        nearest = "; nearest their bounds:" if facts else ""
-        yield Finding("cardinality", OK, f"{total:,} series of {len(uses)} metrics, processes: {processes}{nearest}",
-                      facts=facts)  # fmt: skip
+        nearest = ", ".join(f"{use.metric} {use.series:,} of {use.bound:,}" for use in growing[:_SHOWN])
+        yield Finding("cardinality", OK, f"{total:,} series of {len(uses)} metrics, processes: {processes}",
+                      facts=(f"nearest their bounds, a process: {nearest}",) if nearest else ())  # fmt: skip
