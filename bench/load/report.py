@@ -123,7 +123,8 @@ class Report:
         yield "Nothing is lost, and every count agrees." if not self.problems else "The counts do not agree."
 
     def _counts(self) -> Iterator[str]:
-        sent, failed = self.run.answers("on"), self.found.failed
+        sent, failed, load = self.run.answers("on"), self.found.failed, self.run.load
+        yield f"  {self.run.environment}: {load.users} API users and the bot, {load.seconds:.0f} s"
         yield _COUNT.format("with telemetry", "answered", "Prometheus", "Jaeger")
         for key in sorted({*sent, *self.found.http}):
             traces = str(failed[key]) if key[2].startswith("5") else ""

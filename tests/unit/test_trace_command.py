@@ -286,6 +286,12 @@ def test_spans_of_several_missing_parents_are_each_shown_and_named() -> None:
     assert re.findall(r"^ +[\d.,]+ +[\d.,]+  ( *\w)", said, re.MULTILINE) == ["a", "b", "  c"]
 
 
+def test_of_many_missing_parents_some_are_named_and_the_others_counted() -> None:
+    said = trace_tree.plain(Trace.of(TRACE, [a_span(number, 2000 + number) for number in range(1200)]), View("Jaeger"))
+    assert said.count("is not stored\n") == 10
+    assert "? 1,190 more\n" in said
+
+
 def test_without_a_store_nobody_is_asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("TELEMETRY_TEMPO_URL")
     assert main(["trace", TRACE]) == 1
