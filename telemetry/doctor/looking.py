@@ -37,9 +37,9 @@ def look(place: Place, ask: Callable[[], object], wait_seconds: float) -> Findin
     if not place.url:
         return Finding(place.hop, OFF, f"not looked for: {place.variable} is not set")
     start = time.monotonic()
-    problem = Finding(place.hop, BROKEN, "it was sent and is not there",
-                      f"`make losses` counts hop by hop; {_HERE}; or correct {place.variable}")  # fmt: skip
     while True:
+        problem = Finding(place.hop, BROKEN, "it was sent and is not there",
+                          f"`make losses` counts hop by hop; {_HERE}; or correct {place.variable}")  # fmt: skip
         try:
             if ask():
                 return Finding(place.hop, OK, f"after {time.monotonic() - start:.1f} s at {place.url}")

@@ -20,6 +20,7 @@ from telemetry.catalog import CATALOG
 from telemetry.doctor import clocks, origins, series, shares, versions
 from telemetry.doctor.clocks import Clock
 from telemetry.doctor.findings import BROKEN, LOOK, OFF, OK, Finding, Report
+from telemetry.doctor.looking import Place, look
 from telemetry.doctor.shares import Share
 from telemetry.settings import Settings
 from tests.conftest import http_server
@@ -54,6 +55,43 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(Server, "asked", [])
     with http_server(Server) as address:
         yield f"http://{address}"
+
+
+class Strange(BaseHTTPRequestHandler):
+    """Answers everything in one way."""
+
+    answer: ClassVar[tuple[int, bytes]] = (200, b"")
+
+    def do_GET(self) -> None:
+        status, body = self.answer
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+ANSWERS = {
+    "empty": ((200, b'{"data": {"result": []}}'), BROKEN, "it was sent and is not there"),
+    "there": ((200, b'{"data": {"result": [{"metric": {}, "value": [0, "1"]}]}}'), OK, "after 0."),
+    "an error": ((500, b""), BROKEN, "answers 500"),
+    "no permission": ((403, b""), BROKEN, "refuses the token (403)"),
+    "a page": ((200, b"<html>"), BROKEN, "is it another server's address?"),
+    "another JSON": ((200, b"[]"), BROKEN, "is it another server's address?"),
+}
+
+
+@pytest.mark.parametrize(("answer", "state", "says"), ANSWERS.values(), ids=ANSWERS.keys())
+def test_a_store_is_asked_once_however_short_the_wait_and_its_answer_is(
+    answer: tuple[int, bytes], state: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Strange, "answer", answer)
+    with http_server(Strange) as address:
+        place = Place("metric in Prometheus", f"http://{address}", "TELEMETRY_PROMETHEUS_URL")
+        found = look(place, lambda: Prometheus(place.url).query("up"), 1e-9)
+    assert (found.state, says in found.detail) == (state, True), found.detail
 
 
 def test_an_older_library_is_named_with_its_range() -> None:
