@@ -61,7 +61,7 @@ losses: install  ## what became of spans, metrics and errors, hop by hop
 	@$(PY) -m stack exec $(PY) -m telemetry losses
 
 trace: install  ## a trace as a tree, by its id or an error's: make trace ID=...
-	@$(PY) -m stack exec $(PY) -m telemetry trace $(or $(ID),$(error Which? make trace ID=4bf92f3577b34da6a3ce929d0e0e4736))
+	@$(PY) -m stack exec $(PY) -m telemetry trace "$(or $(ID),$(error Which? make trace ID=4bf92f3577b34da6a3ce929d0e0e4736))" $(ARGS)
 
 faults: install  ## break each part while every item is counted: 1 h 45 min
 	@$(PY) -m bench.faults --seconds 60
