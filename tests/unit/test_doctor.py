@@ -102,6 +102,12 @@ def test_an_older_library_is_named_with_its_range() -> None:
     assert found[1].facts[-1] == "not installed: nothing"
 
 
+def test_where_the_package_is_not_installed_its_versions_cannot_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "DISTRIBUTION", "nobody-has-this")
+    (found,) = versions.examine(versions.libraries())
+    assert (found.state, "nobody-has-this is not installed" in found.detail) == (OFF, True)
+
+
 def test_every_library_of_the_distribution_is_looked_at_and_fits_here() -> None:
     found = versions.libraries()
     assert {"opentelemetry-sdk", "fastapi", "sentry-sdk", "python-telegram-bot"} <= {one.name for one in found}
