@@ -16,7 +16,7 @@ from telemetry.stages import SECRETS, STAGES, Stage
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from telemetry.rollout import Way
+    from telemetry.rollout import Change, Way
 
 __all__ = ["Options", "report"]
 
@@ -94,8 +94,7 @@ def _described(way: Way) -> Iterator[str]:
     changes = way.changes
     if changes:
         yield _CHANGE.format("variable", "now", "then")
-        for change in changes:
-            yield _CHANGE.format(change.variable, change.now or _NOT_SET, change.then or _NOT_SET)[:_COLUMNS]
+        yield from map(_changed, changes)
     else:
         yield "Nothing to change."
     for name in stage.given(way.environ):
@@ -107,6 +106,13 @@ def _described(way: Way) -> Iterator[str]:
     yield _wrapped(f"Well if: {stage.well_if}.")
     if then := stages.following(stage):
         yield f"After {stage.days} days: telemetry rollout {then.name}"
+
+
+def _changed(change: Change) -> str:
+    """Return a change in a line, or in three where its values would not fit: they are there to be copied."""
+    now, then = change.now or _NOT_SET, change.then or _NOT_SET
+    line = _CHANGE.format(change.variable, now, then)
+    return line if len(line) <= _COLUMNS else f"{change.variable}\n    now   {now}\n    then  {then}"
 
 
 def _checked(problems: list[str], findings: list[dict[str, str]] | None) -> Iterator[str]:
