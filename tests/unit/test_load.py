@@ -101,6 +101,19 @@ def test_a_run_fails_by(changed: dict[str, object], problem: str) -> None:
     assert problems(**changed) == [problem]
 
 
+def test_where_the_backends_hold_nothing_each_count_is_named_and_the_report_is_whole() -> None:
+    nothing = Found(latency=dict.fromkeys(LATENCY["on"], 0.0))
+    report = Report(a_run(), nothing, [], {})
+    assert [problem.partition(":")[0] for problem in report.problems] == [
+        "requests in Prometheus",
+        "requests in Prometheus",
+        "failed requests in Jaeger",
+        "updates in Prometheus",
+    ]
+    assert list(report.lines())[-1] == "The counts do not agree."
+    assert report.as_json()["ok"] is False
+
+
 def test_what_waited_at_the_last_report_and_is_stored_is_not_lost() -> None:
     assert problems(hops=[Hop("spans", "application", 10, 8, waits=2)], stored=10) == []
 
