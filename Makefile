@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help install up down status logs access versions audit clean build demo doctor losses faults capacity gateway alert-test dashboards panels backtest load test test-unit check bench support catalog snapshot format lock
+.PHONY: help install up down status logs access versions audit clean build demo doctor losses trace faults capacity gateway alert-test dashboards panels backtest load test test-unit check bench support catalog snapshot format lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -24,7 +24,7 @@ $(VENV)/.installed: requirements/bootstrap.lock requirements/dev.lock pyproject.
 
 install: $(VENV)/.installed  ## the Python packages, into .venv
 
-up: install  ## start the stack and wait until every part answers (STACK=docker|native forces a mode)
+up: install  ## start the stack, wait until all of it answers; STACK=docker|native
 	@$(PY) -m stack up
 
 down: install  ## stop it; data stays
@@ -42,7 +42,7 @@ access: install  ## what listens, who may connect, what it asks for
 versions: install  ## what runs, in which version, and what holds it to that
 	@$(PY) -m stack versions
 
-audit: install  ## known vulnerabilities of the locked packages; needs PyPI's own address
+audit: install  ## known vulnerabilities of what is locked; needs PyPI's own address
 	@for name in bootstrap bugsink demo dev go load; do $(VENV)/bin/uv tool run --quiet pip-audit==2.10.1 --strict --disable-pip --require-hashes --progress-spinner off -r requirements/$$name.lock; done
 
 build: install  ## build the native parts now, into the user's cache
@@ -60,18 +60,21 @@ doctor: install  ## send a span, a metric and an error through and find each aga
 losses: install  ## what became of spans, metrics and errors, hop by hop
 	@$(PY) -m stack exec $(PY) -m telemetry losses
 
-faults: install  ## break each part while every item is numbered, and account for each: 1 h 45 min
+trace: install  ## a trace as a tree, by its id or an error's: make trace ID=...
+	@$(PY) -m stack exec $(PY) -m telemetry trace "$(or $(ID),$(error Which? make trace ID=4bf92f3577b34da6a3ce929d0e0e4736))" $(ARGS)
+
+faults: install  ## break each part while every item is counted: 1 h 45 min
 	@$(PY) -m bench.faults --seconds 60
 	@$(PY) -m bench.faults --seconds 1800 --only "both stores away"
 	@$(PY) -m bench.faults --seconds 600 --seeds 1 2 3
 
-load: up  ## 100 API users and bot traffic at once, then a report: USERS=100 SECONDS=60
+load: up  ## 100 API users and a busy bot, then a report; USERS=100 SECONDS=60
 	@$(PY) -m stack exec $(PY) -m bench.load --users $(or $(USERS),100) --seconds $(or $(SECONDS),60) $(ARGS)
 
 capacity: install  ## how many spans and values one Collector takes
 	@$(PY) -m bench.faults.capacity
 
-gateway: install  ## agents and gateways, one added and one killed; then a trace of five minutes: 10 min
+gateway: install  ## agents and gateways, one added and one killed: 10 min
 	@$(PY) -m bench.gateway
 	@$(PY) -m bench.gateway --steady 300
 
@@ -84,7 +87,7 @@ dashboards: install  ## write dashboards, recording rules and alerts from grafan
 panels: install  ## ask the running stack each query of each dashboard
 	@$(PY) -m stack exec $(PY) -m grafana.source check
 
-backtest: install  ## replay the alerts over eight simulated weeks at three levels of traffic; writes docs/backtest.md
+backtest: install  ## the alerts over simulated weeks; writes docs/backtest.md
 	@nice $(PY) -m bench.backtest --write
 
 test: install  ## everything: unit, integration, the whole pipeline
@@ -93,20 +96,20 @@ test: install  ## everything: unit, integration, the whole pipeline
 test-unit: install  ## the tests that need no server, in seconds
 	@$(PY) -m pytest tests/unit
 
-check: install  ## ruff, strict types, generated files up to date, configurations valid
+check: install  ## ruff, strict types, generated files and configurations
 	@$(VENV)/bin/ruff check --quiet
 	@$(VENV)/bin/ruff format --check --quiet
 	@$(VENV)/bin/mypy
 	@$(PY) -m telemetry settings --markdown | diff docs/settings.md - || { echo "docs/settings.md is out of date: make catalog"; exit 1; }
 	@$(PY) -m stack check
 
-bench: up  ## what we cost beside the bare application and other libraries, as ratios; writes docs/performance.md
+bench: up  ## what we cost beside other libraries; writes docs/performance.md
 	@$(PY) -m stack exec $(PY) -m bench.overhead --write
 
-support: install  ## install the lowest and the newest versions on each Python and test on them: 15 min; writes docs/support.md
+support: install  ## test on lowest and newest versions, 15 min; writes docs/support.md
 	@nice $(PY) -m bench.support
 
-snapshot: install  ## write down anew all that the demo emits, by name, and what the Collector makes of it
+snapshot: install  ## write down anew all that the demo emits, by name
 	@WRITE_SNAPSHOT=1 $(PY) -m pytest -q tests/stack/test_emitted.py tests/stack/test_collector_config.py
 
 catalog: install  ## write the generated documents anew

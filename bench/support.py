@@ -31,8 +31,8 @@ TOOLS = (
     "pytest-asyncio", "pyyaml", "structlog", "trustme", "uvicorn", "websockets",
 )  # fmt: skip
 """What the tests need beside the package and its extras; no stock instrumentation, whose newest may be an older one."""
-NOT_OF_THE_PACKAGE = ("documents", "dockerfile", "support", "typing", "wheel")
-"""Tests of this repository's files and of what is built from them."""
+NOT_OF_THE_PACKAGE = ("documents", "dockerfile", "load", "support", "typing", "wheel")
+"""Tests of this repository's files and tools, and of what is built from them."""
 _TIMEOUT_SECONDS = 900
 
 
@@ -79,6 +79,12 @@ def requirements() -> dict[str, tuple[str, str]]:
     return {match[1]: (match[2], extra) for match, extra in named if match}
 
 
+def tests() -> list[Path]:
+    """Return the files of tests that need no more than the package and the tools."""
+    files = sorted((ROOT / "tests" / "unit").glob("test_*.py"))
+    return [path for path in files if path.stem.removeprefix("test_") not in NOT_OF_THE_PACKAGE]
+
+
 def carry_out(run: Run, folder: Path) -> Result:
     """Install, test, tell; raises `CalledProcessError` where the versions cannot be had together."""
     python = folder / "venv" / "bin" / "python"
@@ -89,11 +95,9 @@ def carry_out(run: Run, folder: Path) -> Result:
     _uv("venv", f"--python={run.python}", folder / "venv")
     _uv("pip", "install", f"--python={python}", f"--constraints={pins}", "-r", pins, *TOOLS)
     _uv("pip", "install", f"--python={python}", "--no-deps", ROOT)
-    files = [path for path in sorted((ROOT / "tests" / "unit").glob("test_*.py"))
-             if path.stem.removeprefix("test_") not in NOT_OF_THE_PACKAGE]  # fmt: skip
     # Old versions of others warn of still others; of the newest every warning counts.
     quiet = ["-Wdefault::DeprecationWarning"] if run.end == LOWEST else []
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", *quiet, *map(str, files)]
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", *quiet, *map(str, tests())]
     done = subprocess.run(  # noqa: S603 - our own tests
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS
     )

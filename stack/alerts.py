@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import httpx
 
@@ -27,18 +28,21 @@ def firing(settings: Settings) -> list[str]:
 
 
 def lines(alerts: Iterable[dict[str, Any]]) -> list[str]:
-    """Severity, name and summary of those that fire; a warning is left out beside the critical level of its alert.
+    """Severity, name, summary and runbook section of those that fire.
 
-    So is the heartbeat, which always fires.
+    A warning is left out beside the critical level of its alert; so is the heartbeat, which always fires.
     """
     found = [alert for alert in alerts if alert["state"] == "firing" and alert["labels"]["severity"] != "none"]
     critical = {_place(alert) for alert in found if alert["labels"]["severity"] == "critical"}
     shown = [alert for alert in found if alert["labels"]["severity"] == "critical" or _place(alert) not in critical]
     ordered = sorted(shown, key=lambda alert: (alert["labels"]["severity"], alert["labels"]["alertname"]))
-    return [
-        f"{alert['labels']['severity']}: {alert['labels']['alertname']}: {alert['annotations']['summary']}"
-        for alert in ordered
-    ]
+    return [_line(alert["labels"], alert["annotations"]) for alert in ordered]
+
+
+def _line(labels: dict[str, str], annotations: dict[str, str]) -> str:
+    section = unquote(annotations.get("runbook_url", "").partition(":~:text=")[2])  # the address names it last
+    where = f" Runbook: {section}." if section else ""
+    return f"{labels['severity']}: {labels['alertname']}: {annotations['summary']}{where}"
 
 
 def _place(alert: dict[str, Any]) -> tuple[tuple[str, str], ...]:

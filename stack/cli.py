@@ -1,4 +1,4 @@
-"""The commands: up, down, status, logs, access, alert-test, silence, build, exec and what checks or writes files."""
+"""The stack of this project: start it, look at it, run a program against it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m stack", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands.add_parser("up", help="start it and wait until every part answers")
     commands.add_parser("down", help="stop it; data stays")
     commands.add_parser("status", help="what runs where, and which alerts fire; exit 1 if something does not work")

@@ -79,7 +79,7 @@ def _unsent(runtime: Runtime, late: set[str]) -> list[str]:
 
 
 def _closers(runtime: Runtime, timeout: float, *, stop: bool) -> Closers:
-    """Return what sends each signal, and the seconds it may take; with `stop` it ends by that."""
+    """Return what sends each signal, metrics last, and the seconds it may take; with `stop` it ends by that."""
     sentry = runtime.sentry
     closers: Closers = {"errors": (lambda: sentry.close(timeout) if stop else sentry.flush(timeout), timeout)}
     if isinstance(traces := runtime.tracer_provider, TracerProvider):
@@ -113,11 +113,16 @@ def _patience(settings: Settings, signal: str, timeout: float) -> float:
 
 
 def _run_all(closers: Closers) -> set[str]:
-    """Run all at once, each in a daemon thread; return the names of those not done within their own seconds."""
+    """Run all at once, each in a daemon thread; return the names of those not done within their own seconds.
+
+    Metrics wait for the others, half of their seconds at most: they tell what became of all that was sent, and nobody
+    corrects the last number of a process.
+    """
     start = time.monotonic()
-    threads = {
-        name: threading.Thread(target=_quietly, args=(close,), daemon=True) for name, (close, _) in closers.items()
-    }
+    threads: dict[str, threading.Thread] = {}
+    for name, (close, seconds) in closers.items():
+        first = list(threads.values()) if name == "metrics" else []
+        threads[name] = threading.Thread(target=_after, args=(first, seconds / 2, close), daemon=True)
     for thread in threads.values():
         with _stopping:
             thread.start()
@@ -127,6 +132,10 @@ def _run_all(closers: Closers) -> set[str]:
     return {name for name, thread in threads.items() if thread.is_alive() or not thread.ident}
 
 
-def _quietly(close: Callable[[], object]) -> None:
+def _after(first: list[threading.Thread], seconds: float, close: Callable[[], object]) -> None:
+    end = time.monotonic() + seconds
     with _stopping:
+        for thread in first:
+            if thread.ident:
+                thread.join(max(0.0, end - time.monotonic()))
         close()

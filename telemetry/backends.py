@@ -1,7 +1,8 @@
 """Read side of the stack: what Prometheus, Jaeger, Tempo and a Sentry-compatible server (Bugsink) hold.
 
 `doctor`, the demo's summary and the tests ask through these; the application itself never does. All calls are
-synchronous and raise `httpx.HTTPError` when the server does not answer or answers with an error status.
+synchronous and raise `httpx.HTTPError` when the server does not answer or answers with an error status, one of
+`NOT_UNDERSTOOD` when what it answers is something else: it may be another server. `trouble` says either in words.
 
 APIs: https://prometheus.io/docs/prometheus/latest/querying/api/, Jaeger's HTTP JSON (`/api/traces`),
 https://grafana.com/docs/tempo/latest/api_docs/, Bugsink's canonical API (`/api/canonical/0/`).
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
 
     import httpx
 
-__all__ = ["Event", "Issue", "Jaeger", "Prometheus", "Sample", "Sentry", "Span", "Tempo", "Trace"]
+__all__ = [
+    "NOT_UNDERSTOOD", "Event", "Issue", "Jaeger", "Prometheus", "Sample", "Sentry", "Span", "Tempo", "Trace", "trouble",
+]  # fmt: skip
 
+NOT_UNDERSTOOD = (ValueError, KeyError, TypeError, AttributeError, IndexError)
+"""What reading an answer of another form ends in."""
 _NOT_FOUND = 404
 _TIMEOUT_SECONDS = 10.0
 _PIECE_SECONDS, _PIECE_TRACES = 10.0, 5000
+_OLDEST_TRACES = 500
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,14 @@ class Event:
         return (self.data.get("contexts") or {}).get(name) or {}
 
 
+def trouble(error: Exception) -> str:
+    """Say in a few words, to follow a server's name, why there is no answer that can be used."""
+    if isinstance(error, NOT_UNDERSTOOD):
+        return f"answers what is not to be understood ({type(error).__name__}): is it another server's address?"
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return f"answers {status}" if status else f"does not answer ({error})"
+
+
 class _Server:
     """A server reached over HTTP at one base address."""
 
@@ -147,6 +161,21 @@ class Jaeger(_Server):
         now = time.time()
         about = {"service": service, "operation": operation, "tags": json.dumps(dict(tags)) if tags else None}
         return self._found(about, (now - lookback_seconds, now + 60), limit)
+
+    def oldest(self, service: str, *, tags: Mapping[str, str], lookback_seconds: float) -> Trace | None:
+        """Return the oldest trace of a service with a span of these tags, None where there is none.
+
+        Jaeger gives the newest ones, so many at a time.
+        """
+        start, end = time.time() - lookback_seconds, time.time() + 60
+        about = {"service": service, "tags": json.dumps(dict(tags))}
+        oldest: Trace | None = None
+        while found := self._found(about, (start, end), _OLDEST_TRACES):
+            oldest = min(found, key=lambda trace: trace.spans[0].start)
+            if len(found) < _OLDEST_TRACES:
+                break
+            end = oldest.spans[0].start - 1e-6
+        return oldest
 
     def between(self, service: str, start: float, end: float, *, tags: Mapping[str, str]) -> list[Trace]:
         """Return every trace of a service with a span of these tags that began between two moments, in Unix seconds.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from telemetry import _plan_commands
+from telemetry._arguments import add, duration
 from telemetry._extras import MissingExtraError
 
 if TYPE_CHECKING:
@@ -14,16 +16,29 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_CHECKS = {
-    "doctor": "send a span, a metric and an error and find each again",
-    "sentry-test": "let each kind of error happen once and tell what became of it in Sentry",
-}
+INTERRUPTED, NOBODY_READS = 130, 141
+"""What a shell gives for a program that SIGINT or SIGPIPE has ended."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
-    parser = _parser()
+    try:
+        try:
+            return _run(_parser(), arguments)
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # as of `| head`; what is still held for it has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
+
+
+def _run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:
     options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help(sys.stderr)
+        return 2
     if options.command in ("settings", "catalog"):
         sys.stdout.write(_text(options))
         return 0
@@ -60,29 +75,21 @@ def _asking(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="telemetry", description="Look after the telemetry of this application.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, what in _CHECKS.items():
-        command = commands.add_parser(name, help=what)
-        if name == "doctor":
-            command.add_argument("--json", action="store_true", help="for programs")
-        command.add_argument("--wait", type=float, default=20.0, metavar="SECONDS", help="how long to look (20)")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    add(commands, "doctor", "send a span, a metric and an error and find each again", as_json=True, wait=True)
+    add(commands, "sentry-test", "let each kind of error happen once and tell what became of it in Sentry", wait=True)
     _plan_commands.add(commands)
-    settings = commands.add_parser("settings", help="every environment variable, and what is in force")
+    settings = add(commands, "settings", "every environment variable, and what is in force")
     settings.add_argument("--markdown", action="store_true", help="the table of the documents instead")
-    catalog = commands.add_parser("catalog", help="every metric, with labels, kind, unit and bound of series")
-    catalog.add_argument("--json", action="store_true", help="for programs")
-    pseudonym = commands.add_parser("pseudonym", help="the names of a user and of a Telegram chat in telemetry")
+    add(commands, "catalog", "every metric, with labels, kind, unit and bound of series", as_json=True)
+    pseudonym = add(commands, "pseudonym", "the names of a user and of a Telegram chat in telemetry")
     pseudonym.add_argument("id", metavar="ID", help="as the application knows it")
-    privacy = commands.add_parser(
-        "privacy-check", help="run a command and look in its telemetry for what must not be there"
-    )
+    privacy = add(commands, "privacy-check", "run a command and look in its telemetry for what must not be there")
     privacy.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="such as: -- pytest tests")
-    trace = commands.add_parser("trace", help="what happened in a trace, as a tree")
+    trace = add(commands, "trace", "what happened in a trace, as a tree", as_json=True)
     trace.add_argument("id", metavar="ID", help="of a trace, a traceparent, or the id of an error in Sentry")
-    trace.add_argument("--json", action="store_true", help="for programs")
-    losses = commands.add_parser("losses", help="what became of spans, metrics and errors, hop by hop")
-    losses.add_argument("--since", default="1h", metavar="DURATION", help="how far back, as Prometheus writes it (1h)")
-    losses.add_argument("--json", action="store_true", help="for programs")
+    losses = add(commands, "losses", "what became of spans, metrics and errors, hop by hop", as_json=True)
+    losses.add_argument("--since", type=duration, default="1h", metavar="DURATION", help="how far back: 30m, 7d (1h)")
     return parser
 
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from telemetry import catalog
 from telemetry._extras import require
-from telemetry.backends import Prometheus
+from telemetry.backends import NOT_UNDERSTOOD, Prometheus, trouble
 from telemetry.settings import Settings
+from telemetry.trace_tree import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,8 @@ _COLUMNS = 80
 _LINE = "{:<13}{:<26}{:>10}{:>10}{:>9}{:>12}"
 _SIGNALS = {"spans": "spans", "metrics": "metric_points"}
 """Ours, and the words of the Collector's metrics."""
+_NOT_THE_LOOP = 'receiver!="otlp/loop"'
+"""What comes in: of applications, and the Collector's own metrics; not what it hands to itself on the way."""
 _FINAL = 'error_type!="Shutdown"'
 """A Collector that stops puts back what it could not send."""
 
@@ -67,17 +70,18 @@ class Losses:
         settings, _ = Settings.read()
         self._url = settings.prometheus_url
         self._of = f'deployment_environment_name="{environment}"' if environment else ""
-        self._window, self._out = window, out or sys.stdout
+        self._window, self._out, self._err = window, out or sys.stdout, sys.stderr
 
     def run(self, *, as_json: bool = False) -> int:
         """Print the hops; returns 0, or 1 where Prometheus does not tell."""
         if not self._url:
-            return self._fail("TELEMETRY_PROMETHEUS_URL is not set, so there is nobody to ask.")
+            return self._fail("TELEMETRY_PROMETHEUS_URL is not set, so there is nobody to ask. With the stack of this "
+                              "project: `make losses`.")  # fmt: skip
         httpx = require("httpx", feature="losses", extra="http-clients")
         try:
             hops = list(self.hops())
-        except httpx.HTTPError as error:
-            return self._fail(f"{self._url} does not answer ({error}). See `make status`.")
+        except (httpx.HTTPError, *NOT_UNDERSTOOD) as error:
+            return self._fail(f"Prometheus at {self._url} {trouble(error)}. See `make status`.")
         if not hops:
             return self._fail(f"Nothing has reported within {self._window}. See `make doctor`.")
         self._out.write(_as_json(hops) if as_json else _plain(hops, self._window))
@@ -96,18 +100,20 @@ class Losses:
         created, sent = (self._sums(metric.prometheus, "signal", where=self._of)
                          for metric in (catalog.TELEMETRY_CREATED, catalog.TELEMETRY_SENT))  # fmt: skip
         dropped = self._sums(catalog.TELEMETRY_DROPPED.prometheus, "signal", "reason", where=self._of)
-        held = self._now(f"sum by (signal) ({catalog.TELEMETRY_QUEUE_SIZE.prometheus}{{{self._of}}})", "signal")
+        held = self._held()
         for (signal,), items in created.items():
             reasons = {reason: count for (of, reason), count in dropped.items() if of == signal and count}
             yield Hop(signal, "application", items, sent.get((signal,), 0), reasons, held.get((signal,), 0))
 
+    def _held(self) -> dict[tuple[str, ...], int]:
+        """Return what waits in the processes that report now; what one that is gone still held is unaccounted for."""
+        counters = (catalog.TELEMETRY_CREATED, catalog.TELEMETRY_SENT, catalog.TELEMETRY_DROPPED)
+        return self._now(" - ".join(f"sum by (signal) ({c.prometheus}{{{self._of}}})" for c in counters), "signal")
+
     def _collector(self, signal: str, what: str) -> Iterator[Hop]:
-        door = 'receiver="otlp/apps"'
-        taken = sum(self._sums(f"otelcol_receiver_accepted_{what}_total", "receiver", where=door).values())
-        refused = sum(
-            count
-            for fate in ("refused", "failed")
-            for count in self._sums(f"otelcol_receiver_{fate}_{what}_total", "receiver", where=door).values()
+        taken, *turned_away = (
+            sum(self._sums(f"otelcol_receiver_{fate}_{what}_total", "receiver", where=_NOT_THE_LOOP).values())
+            for fate in ("accepted", "refused", "failed")
         )
         data_type = "traces" if signal == "spans" else "metrics"
         waiting = self._now(f'sum by (exporter) (otelcol_exporter_queue_size{{data_type="{data_type}"}})', "exporter")
@@ -116,7 +122,7 @@ class Losses:
         # Every exporter that keeps what it sends has a queue on disk. Remote write has none, and repeats by the loop's.
         for (exporter,), size in waiting.items():
             lost = {_reason(final): count for (of, final), count in failed.items() if of == exporter and count}
-            hop = Hop(signal, f"Collector {exporter}", taken, sent.get((exporter,), 0), lost, refused=refused)
+            hop = Hop(signal, f"Collector {exporter}", taken, sent.get((exporter,), 0), lost, refused=sum(turned_away))
             hop.waiting_bytes = size
             yield hop
 
@@ -132,7 +138,8 @@ class Losses:
         return {tuple(sample.labels.get(name, "") for name in by): round(sample.value) for sample in samples}
 
     def _fail(self, text: str) -> int:
-        self._out.write(f"{text}\n")
+        shown = textwrap.wrap(printable(" ".join(text.split())), _COLUMNS, break_long_words=False)
+        self._err.write("\n".join(shown) + "\n")
         return 1
 
 
@@ -165,4 +172,4 @@ def _notes(hop: Hop) -> Iterator[str]:
     if hop.waiting_bytes:
         yield f"{hop.waiting_bytes:,} bytes wait on disk"
     if hop.refused:
-        yield f"{hop.refused:,} turned away at the door, which the application sends again or counts"
+        yield f"{hop.refused:,} turned away at the door, which the sender sends again or counts"

@@ -99,7 +99,8 @@ class Way:
         now, _ = Settings.read(self.environ)
         then, _ = Settings.read({**self.environ, name: value})
         if name == "SENTRY_TRACES_SAMPLE_RATE":  # its default depends on the environment's name, which may change too
-            return now.sentry_sample_rate != then.sentry_sample_rate
+            stays = now.environment == self.stage.environment
+            return (now.sample_rate if stays else now.sentry_sample_rate) != then.sentry_sample_rate
         return now != then
 
 
@@ -130,11 +131,15 @@ def _meant_off(finding: dict[str, str]) -> dict[str, str]:
 
 @contextmanager
 def _in_force(environ: Mapping[str, str]) -> Iterator[None]:
-    """Let this process have another environment; the SDK reads its own variables from there."""
+    """Give this process another environment: the SDK reads its own variables there, and warns of empty ones."""
     before = dict(os.environ)
-    os.environ.update(environ)
+    _replace({name: value for name, value in environ.items() if value.strip()})
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        _replace(before)
+
+
+def _replace(environ: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environ)

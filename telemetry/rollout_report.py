@@ -16,7 +16,7 @@ from telemetry.stages import SECRETS, STAGES, Stage
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from telemetry.rollout import Way
+    from telemetry.rollout import Change, Way
 
 __all__ = ["Options", "report"]
 
@@ -49,12 +49,15 @@ def report(options: Options, environ: Mapping[str, str] | None = None, out: Text
         *rollout.wrong(way.then),
         *(f"{name} is not set." for name in stage.lacking(environ) if name not in environ),
     ]
+    if not options.as_json:  # at once: the checks may take a minute
+        out.write("\n".join([*_described(way), "", ""]))
+        out.flush()
     findings = None if options.wait_seconds is None or problems else way.check(options.wait_seconds)
     bad = [finding for finding in findings or () if finding["state"] == "BROKEN"]
     if options.as_json:
         _json(out, way.as_json() | {"problems": problems, "checks": findings, "ok": not problems and not bad})
     else:
-        out.write("\n".join([*_described(way), "", *_checked(problems, findings), "", *_back(way)]) + "\n")
+        out.write("\n".join([*_checked(problems, findings), "", *_back(way)]).rstrip("\n") + "\n")
     return int(bool(problems or bad))
 
 
@@ -91,19 +94,25 @@ def _described(way: Way) -> Iterator[str]:
     changes = way.changes
     if changes:
         yield _CHANGE.format("variable", "now", "then")
-        for change in changes:
-            yield _CHANGE.format(change.variable, change.now or _NOT_SET, change.then or _NOT_SET)[:_COLUMNS]
+        yield from map(_changed, changes)
     else:
         yield "Nothing to change."
     for name in stage.given(way.environ):
         value = "(not printed)" if name in SECRETS else way.environ[name].strip()
         yield _wrapped(f"stays: {name}={value}")
     for name, example in stage.lacking(way.environ).items():
-        yield _wrapped(f"to be set: {name}, such as {example}")
+        yield _wrapped(f"to be set: {name}={example}")
     yield ""
     yield _wrapped(f"Well if: {stage.well_if}.")
     if then := stages.following(stage):
         yield f"After {stage.days} days: telemetry rollout {then.name}"
+
+
+def _changed(change: Change) -> str:
+    """Return a change in a line, or in three where its values would not fit: they are there to be copied."""
+    now, then = change.now or _NOT_SET, change.then or _NOT_SET
+    line = _CHANGE.format(change.variable, now, then)
+    return line if len(line) <= _COLUMNS else f"{change.variable}\n    now   {now}\n    then  {then}"
 
 
 def _checked(problems: list[str], findings: list[dict[str, str]] | None) -> Iterator[str]:

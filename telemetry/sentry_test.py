@@ -124,7 +124,7 @@ class SentryTest:
         deadline = time.monotonic() + self._wait
         server = backends.Sentry(self._settings.sentry_url, self._settings.sentry_token)
         while time.monotonic() < deadline:
-            with contextlib.suppress(httpx.HTTPError):
+            with contextlib.suppress(httpx.HTTPError, *backends.NOT_UNDERSTOOD):
                 if found := server.find(event_id):
                     return found
             time.sleep(_POLL_SECONDS)

@@ -63,7 +63,8 @@ class SettingError(ValueError):
         self.got = got
         self.accepts = accepts
         self.using = using
-        super().__init__(f"{variable} must be {accepts} (got {got}); using {using!r}.")
+        instead = "it counts as not set" if using in (None, "") else f"using {using!r}"
+        super().__init__(f"{variable} must be {accepts} (got {got}); {instead}.")
 
 
 _USER = re.compile(r"(?<=//)[^/@]*@")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -98,16 +97,13 @@ class Trace:
         return tuple(span for span in self.roots() if span.parent_id is not None)
 
     def walk(self) -> Iterator[tuple[int, Span]]:
-        """Yield each span with its depth in the tree, parents before their children."""
+        """Yield each span once with its depth in the tree, parents before their children."""
+        children: defaultdict[str | None, list[Span]] = defaultdict(list)
+        for span in self.spans:
+            children[span.parent_id].append(span)
         stack = [(0, span) for span in reversed(self.roots())]
         while stack:
             depth, span = stack.pop()
             yield depth, span
-            stack.extend((depth + 1, child) for child in reversed(self._children[span.span_id]))
-
-    @cached_property
-    def _children(self) -> defaultdict[str | None, list[Span]]:
-        found: defaultdict[str | None, list[Span]] = defaultdict(list)
-        for span in self.spans:
-            found[span.parent_id].append(span)
-        return found
+            # Taken out: a parent that is stored twice has its children once.
+            stack.extend((depth + 1, child) for child in reversed(children.pop(span.span_id, [])))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from telemetry import trace_tree
 from telemetry._extras import require
-from telemetry.backends import Jaeger, Tempo
+from telemetry.backends import NOT_UNDERSTOOD, Jaeger, Tempo, trouble
 from telemetry.settings import Settings
 from telemetry.trace_tree import View
 
@@ -25,10 +25,11 @@ NOT_FOUND, MALFORMED = 1, 2
 _ID = re.compile(r"(?:traceparent:\s*)?(?:[0-9a-f]{2}-)?([0-9a-f]{32})(?:-[0-9a-f]{16}(?:-[0-9a-f]{1,2})?)?")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NOBODY = (
-    "Neither TELEMETRY_JAEGER_URL nor TELEMETRY_TEMPO_URL is set, so there is nobody to ask. For the stack of this "
-    "project: python -m stack exec python -m telemetry trace ID"
+    "Neither TELEMETRY_JAEGER_URL nor TELEMETRY_TEMPO_URL is set, so there is nobody to ask. With the stack of this "
+    "project: `make trace ID=...`."
 )
 _COLUMNS = 80
+_MANY = 1000
 _LOOKBACK_SECONDS = 7 * 86_400.0
 """How old an error may be that is looked for by its id in Sentry."""
 
@@ -81,9 +82,9 @@ class TraceCommand:
                     continue
                 try:
                     trace = find(kind(url), trace_id)
-                except httpx.HTTPError as error:
+                except (httpx.HTTPError, *NOT_UNDERSTOOD) as error:
                     self._silent.append(url)
-                    self._err.write(f"{kind.__name__} at {url} does not answer ({error}).\n")
+                    self._say(f"{kind.__name__} at {url} {trouble(error)}.")
                     continue
                 if trace is not None:
                     yield f"{kind.__name__} at {url}", trace
@@ -92,15 +93,16 @@ class TraceCommand:
         return store.trace(trace_id)
 
     def _by_event(self, store: Jaeger | Tempo, event_id: str) -> Trace | None:
-        """Find the trace of an error by the event's id, which each failed span carries."""
+        """Find the trace of an error by the event's id, which each failed span carries.
+
+        The first of its kind is the one that Sentry shows; later ones, thousands in a storm, point to it.
+        """
         if isinstance(store, Tempo):
             query = f'{{ span.sentry.event_id = "{event_id}" }}'
-            found = store.search(query, lookback_seconds=_LOOKBACK_SECONDS)
+            found = store.search(query, limit=_MANY, lookback_seconds=_LOOKBACK_SECONDS)
             return store.trace(found[-1]) if found else None
         tags = {"sentry.event_id": event_id}
-        traces = store.search(self._settings.service_name, tags=tags, lookback_seconds=_LOOKBACK_SECONDS)
-        # The first of its kind is the one that Sentry shows; later ones point to it.
-        return traces[-1] if traces else None
+        return store.oldest(self._settings.service_name, tags=tags, lookback_seconds=_LOOKBACK_SECONDS)
 
     def _event_url(self) -> str:
         local = self._settings.sentry_url and f"{self._settings.sentry_url}/issues/event/"
@@ -119,5 +121,10 @@ class TraceCommand:
         )
 
     def _fail(self, text: str, code: int) -> int:
-        self._err.write(f"{textwrap.fill(text, _COLUMNS, break_on_hyphens=False)}\n")
+        self._say(text)
         return code
+
+    def _say(self, text: str) -> None:
+        """Print what is no answer, in 80 columns; part of it may be a server's own text."""
+        shown = trace_tree.printable(" ".join(text.split()))
+        self._err.write(f"{textwrap.fill(shown, _COLUMNS, break_on_hyphens=False, break_long_words=False)}\n")

@@ -21,6 +21,8 @@ __all__ = ["View", "as_json", "plain", "printable"]
 
 _COLUMNS = 80
 _HEAD = f"{'start ms':>10}{'took ms':>11}  "
+_NAMED = 10
+"""Spans without their parent, by name; of more there is the number."""
 _DEEPEST = 16
 """Steps to the right; what is deeper stands there too."""
 _RED, _DIM, _PLAIN = "\x1b[31m", "\x1b[2m", "\x1b[0m"
@@ -113,9 +115,11 @@ def _missing(trace: Trace) -> Iterator[str]:
     if not orphans:
         return
     yield ""
-    for span in orphans:
+    for span in orphans[:_NAMED]:
         name = printable(span.name)
         yield from textwrap.wrap(f"? {name}: its parent {span.parent_id} is not stored", _COLUMNS)
+    if len(orphans) > _NAMED:
+        yield f"? {len(orphans) - _NAMED:,} more"
     yield from textwrap.wrap(
         "A parent may still run, belong to a caller that reports elsewhere, or be lost: `python -m telemetry losses`.",
         _COLUMNS,

@@ -8,12 +8,14 @@ import json
 import os
 import sys
 
+import httpx
+
 from bench.load import found, verdict
 from bench.load.report import Report
 from bench.load.run import Load, Run, run
 from examples.health_agent.processes import ProcessError, check_port
 from examples.health_agent.settings import ConfigurationError, Settings
-from telemetry.backends import Jaeger, Prometheus
+from telemetry.backends import Jaeger, Prometheus, trouble
 
 NEEDED = ("OTEL_EXPORTER_OTLP_ENDPOINT", "TELEMETRY_PROMETHEUS_URL", "TELEMETRY_JAEGER_URL")
 
@@ -30,6 +32,9 @@ def main() -> int:
         return 2
     except ProcessError as error:
         sys.stderr.write(f"load: {error}\n")
+        return 1
+    except httpx.HTTPError as error:
+        sys.stderr.write(f"load: a backend {trouble(error)}. See `make status`.\n")
         return 1
     except KeyboardInterrupt:
         return 130

@@ -78,10 +78,9 @@ def _lost(hop: Hop) -> int:
     """Return what was dropped or is nowhere.
 
     What waits by the last report of a process that has ended is no loss: it was sent after it, and is looked for in
-    Jaeger. The Collector's own metrics never cease, so some of these are always on their way.
+    Jaeger.
     """
-    unaccounted = 0 if hop.signal == "metrics" and hop.hop != "application" else abs(hop.unaccounted or 0)
-    return sum(hop.dropped.values()) + unaccounted + bool(hop.waiting_bytes)
+    return sum(hop.dropped.values()) + abs(hop.unaccounted or 0) + bool(hop.waiting_bytes)
 
 
 def _key(root: Span) -> Key:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SECONDS_TO_FINISH = 60.0
 """What is under way at the end is waited for: the server counts it too."""
 LINE_SECONDS = 5.0
+"""At least; a long run writes twenty lines where nobody looks on."""
 ONE_EACH = {"Connection": "close"}
 """A server closes a connection after an exception, and after five idle seconds: a request may be on its way then."""
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -114,7 +115,7 @@ def _percentiles(entries: Iterable[Any]) -> dict[str, float]:
 def _show(runner: LocalRunner, seconds: float) -> None:
     live, start = sys.stderr.isatty(), monotonic()
     while True:
-        gevent.sleep(1 if live else LINE_SECONDS)
+        gevent.sleep(1 if live else max(LINE_SECONDS, seconds / 20))
         total = runner.stats.total
         text = (f"{monotonic() - start:4.0f} of {seconds:.0f} s: {total.num_requests:,} requests, "
                 f"{total.current_rps:.0f}/s, p95 {total.get_response_time_percentile(0.95) or 0:.0f} ms, "

@@ -22,6 +22,7 @@ __all__ = ["Report"]
 _COUNT = "  {:<40}{:>10}{:>12}{:>12}"
 _RULE = "  {:<28}{:>14}{:>10}{:>12}{:>12}"
 _SHARES = ("p50", "p95", "p99")
+_LONGEST_HOLD = 300 + verdict.EVALUATION_SECONDS
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Report:
                 "generator": verdict.budget_used(run.answers("on")),
                 "prometheus": verdict.budget_used(dict(found.http)),
             },
-            "sampling": self._sampling.__dict__ | {"ok": self._sampling.ok},
+            "sampling": asdict(self._sampling) | {"ok": self._sampling.ok},
             "lost": found.lost,
             "spans_in_jaeger": found.stored,
             "hops": [asdict(hop) | {"unaccounted": hop.unaccounted} for hop in found.hops],
@@ -122,7 +123,8 @@ class Report:
         yield "Nothing is lost, and every count agrees." if not self.problems else "The counts do not agree."
 
     def _counts(self) -> Iterator[str]:
-        sent, failed = self.run.answers("on"), self.found.failed
+        sent, failed, load = self.run.answers("on"), self.found.failed, self.run.load
+        yield f"  {self.run.environment}: {load.users} API users and the bot, {load.seconds:.0f} s"
         yield _COUNT.format("with telemetry", "answered", "Prometheus", "Jaeger")
         for key in sorted({*sent, *self.found.http}):
             traces = str(failed[key]) if key[2].startswith("5") else ""
@@ -163,10 +165,14 @@ class Report:
             asked = ruled.asked
             yield _RULE.format(asked.rule.name, f"{asked.measured:.3g}", f"{asked.rule.level.limit:g}", asked.expected,
                                ruled.state)  # fmt: skip
-        other = {
-            name: state for name, state in self.states.items() if name not in {r.asked.rule.name for r in self.ruled}
-        }
-        yield from (f"  {name:<28}{'':36}{state:>12}" for name, state in other.items())
+        wrong = [ruled.asked.rule.name for ruled in self.ruled if not ruled.ok]
+        right = f"{len(self.ruled) - len(wrong)} of {len(self.ruled)}"
+        yield f"  {right} are as they should be{', but not:' if wrong else '.'}"
+        yield from (f"    {name}" for name in wrong)
+        judged = {ruled.asked.rule.name for ruled in self.ruled}
+        if other := {name: state for name, state in self.states.items() if name not in judged}:
+            yield "  Of others, which Locust cannot judge:"
+            yield from (f"  {name:<28}{'':36}{state:>12}" for name, state in other.items())
         if self.run.load.seconds < _LONGEST_HOLD:
             yield "  A rule fires once its condition has held for 5 minutes: `pending` is as far as"
             yield f"  {self.run.load.seconds:.0f} s can bring it. `make load SECONDS=600` outlasts that."
@@ -182,9 +188,6 @@ class Report:
         yield f"  the rates' ratio: the median of {rounds} rounds; half of them are {spread}"
         seconds = f"{self.run.cpu_in_all:.1f} s; by Prometheus {self.found.cpu_seconds:.1f} s"
         yield f"  CPU of the API with telemetry from its start on: {seconds}"
-
-
-_LONGEST_HOLD = 340
 
 
 def _named(counts: Counter[Key] | dict[Key, int]) -> dict[str, int]:

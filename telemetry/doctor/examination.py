@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from opentelemetry.trace import format_trace_id
 
 from telemetry import catalog
-from telemetry.backends import Jaeger, Prometheus, Sentry, Tempo
+from telemetry.backends import NOT_UNDERSTOOD, Jaeger, Prometheus, Sentry, Tempo, trouble
 from telemetry.doctor import clocks, door, origins, series, shares, versions
 from telemetry.doctor.findings import BROKEN, LOOK, OFF, Finding, Report
 from telemetry.doctor.looking import Place, httpx, look
@@ -128,10 +128,10 @@ class Doctor:
         try:
             self._all(series.examine(prometheus, settings.service_name, numbers))
             if settings.jaeger_url and not zero:
-                share = shares.found(Jaeger(settings.jaeger_url), prometheus, settings.service_name)
+                share = shares.found(Jaeger(settings.jaeger_url), prometheus, settings)
                 self._all(shares.examine(settings, share, numbers))
-        except (httpx.HTTPError, ValueError, KeyError) as error:
-            self._report.found(Finding("stored", LOOK, f"cannot be judged without an answer ({error})"))
+        except (httpx.HTTPError, *NOT_UNDERSTOOD) as error:
+            self._report.found(Finding("stored", LOOK, f"cannot be judged: a store {trouble(error)}"))
 
 
 _EXPORTER = {"spans": "TRACES", "metrics": "METRICS"}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from telemetry._extras import require
+from telemetry.backends import NOT_UNDERSTOOD, trouble
 from telemetry.doctor.findings import BROKEN, OFF, OK, Finding
 
 if TYPE_CHECKING:
@@ -36,18 +37,19 @@ def look(place: Place, ask: Callable[[], object], wait_seconds: float) -> Findin
     if not place.url:
         return Finding(place.hop, OFF, f"not looked for: {place.variable} is not set")
     start = time.monotonic()
-    problem = Finding(place.hop, BROKEN, "it was sent and is not there",
-                      f"`make losses` counts hop by hop; {_HERE}; or correct {place.variable}")  # fmt: skip
-    while time.monotonic() - start < wait_seconds:
+    while True:
+        problem = Finding(place.hop, BROKEN, "it was sent and is not there",
+                          f"`make losses` counts hop by hop; {_HERE}; or correct {place.variable}")  # fmt: skip
         try:
             if ask():
                 return Finding(place.hop, OK, f"after {time.monotonic() - start:.1f} s at {place.url}")
         except httpx.HTTPStatusError as error:
             problem = _of_status(place, error.response.status_code)
-        except (httpx.HTTPError, ValueError, KeyError) as error:  # the others: an answer of something else
+        except (httpx.HTTPError, *NOT_UNDERSTOOD) as error:
             problem = _of_silence(place, error)
+        if time.monotonic() - start >= wait_seconds:
+            return problem
         time.sleep(_POLL_SECONDS)
-    return problem
 
 
 def _of_status(place: Place, status: int) -> Finding:
@@ -61,5 +63,4 @@ def _of_silence(place: Place, error: Exception) -> Finding:
     if isinstance(error, httpx.HTTPError):
         return Finding(place.hop, BROKEN, f"no answer from {place.url} ({error})",
                        f"start it, or correct {place.variable}; {_HERE}")  # fmt: skip
-    return Finding(place.hop, BROKEN, f"{place.url} answers what is not to be understood ({type(error).__name__})",
-                   f"correct {place.variable}: is it another server's address?")  # fmt: skip
+    return Finding(place.hop, BROKEN, f"{place.url} {trouble(error)}", f"correct {place.variable}")

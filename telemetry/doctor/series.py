@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Use", "examine", "older_names", "stored_names"]
 
+_SENT = r'__name__!~"ALERTS(_FOR_STATE)?|.+:.+"'
+"""Not what Prometheus's own rules write: an alert that fires has a service's name and no instance."""
 _NEAR = 0.8
 _SHOWN = 3
 _PARTS = ("", "_bucket", "_count", "_sum")
@@ -47,6 +49,8 @@ class Use:
     metric: str
     series: int
     bound: int
+    can_grow: bool
+    """Whether a label takes any value up to a limit; where all values are listed, to have them all is no sign."""
 
     @property
     def share(self) -> float:
@@ -76,8 +80,8 @@ def examine(prometheus: Prometheus, service: str, numbers: dict[str, Any]) -> It
     """Ask once for the series by name and process, and judge their form and their number."""
     where = f"service_name={json.dumps(service)}"  # PromQL's strings are JSON's
     job = json.dumps(f"(.*/)?{re.escape(service)}")
-    found = prometheus.query(f"count by (__name__, instance) ({{{where}}})")
-    unnamed = prometheus.query(f'count by (__name__) ({{job=~{job},service_name=""}})')
+    found = prometheus.query(f"count by (__name__, instance) ({{{where},{_SENT}}})")
+    unnamed = prometheus.query(f'count by (__name__) ({{job=~{job},service_name="",{_SENT}}})')
     if not found and not unnamed:
         yield Finding("series", OFF, f"nothing of {service} was stored within five minutes")
         return
@@ -112,8 +116,12 @@ def _uses(found: list[Sample]) -> list[Use]:
     for sample in found:
         if metric := _KNOWN.get(sample.labels["__name__"]):
             series[metric.name][sample.labels.get("instance", "")] += round(sample.value)
-    uses = [Use(CATALOG[name].prometheus, max(by.values()), CATALOG[name].series_bound) for name, by in series.items()]
+    uses = [_use(CATALOG[name], max(by.values())) for name, by in series.items()]
     return sorted(uses, key=lambda use: -use.share)
+
+
+def _use(metric: Metric, series: int) -> Use:
+    return Use(metric.prometheus, series, metric.series_bound, any(label.limit for label in metric.labels))
 
 
 def _cardinality(uses: list[Use], found: list[Sample], overflowing: list[str]) -> Iterator[Finding]:
@@ -124,12 +132,13 @@ def _cardinality(uses: list[Use], found: list[Sample], overflowing: list[str]) -
         yield Finding("cardinality", BROKEN, f"{use.metric} has {use.series:,} series in a process, {use.bound:,} are "
                       "the most there can be", "something else writes under this name and service: "
                       f"count by (job, instance, otel_scope_name) ({use.metric})")  # fmt: skip
-    near = [use.metric for use in uses if _NEAR <= use.share <= 1 and use.bound > _SHOWN * _SHOWN]
+    growing = [use for use in uses if use.can_grow]
+    near = [use.metric for use in growing if _NEAR <= use.share <= 1]
     if overflowing or near:
         names = ", ".join(dict.fromkeys([*overflowing, *near]))
         yield Finding("cardinality", LOOK, f"at their bounds: {names}; what goes past them is counted as `other`",
                       "look which label grows, and record less of it: python -m telemetry catalog")  # fmt: skip
     if not over:
-        facts = tuple(f"{use.metric}: {use.series:,} of {use.bound:,} a process" for use in uses[:_SHOWN])
-        yield Finding("cardinality", OK, f"{total:,} series of {len(uses)} metrics, processes: {processes}; nearest "
-                      "their bounds:", facts=facts)  # fmt: skip
+        nearest = ", ".join(f"{use.metric} {use.series:,} of {use.bound:,}" for use in growing[:_SHOWN])
+        yield Finding("cardinality", OK, f"{total:,} series of {len(uses)} metrics, processes: {processes}",
+                      facts=(f"nearest their bounds, a process: {nearest}",) if nearest else ())  # fmt: skip

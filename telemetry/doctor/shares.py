@@ -53,16 +53,18 @@ def configured(settings: Settings) -> Iterator[Finding]:
                       "span", f"set {cause} to what you can pay, or unset it")  # fmt: skip
 
 
-def found(jaeger: Jaeger, prometheus: Prometheus, service: str) -> Share:
-    """Count in the last hour, or in the shorter time that the newest traces span."""
-    now = time.time()
-    traces = jaeger.search(service, limit=_TRACES, lookback_seconds=_WINDOW_SECONDS)
+def found(jaeger: Jaeger, prometheus: Prometheus, settings: Settings) -> Share:
+    """Count what the service did in this environment in the last hour, or in the shorter time of the newest traces."""
+    now, service, environment = time.time(), settings.service_name, settings.environment
+    tags = {"deployment.environment.name": environment}
+    traces = jaeger.search(service, tags=tags, limit=_TRACES, lookback_seconds=_WINDOW_SECONDS)
     seconds = _WINDOW_SECONDS
     if len(traces) >= _TRACES:
         seconds = max(now - min(trace.spans[0].start for trace in traces), _EXPORT_SECONDS)
     names = (HTTP_REQUESTS, TELEGRAM_MESSAGES, TELEGRAM_JOBS)
     either = "|".join(metric.prometheus for metric in names)
-    series = f'{{__name__=~"{either}",service_name={json.dumps(service)}}}'
+    of = f"service_name={json.dumps(service)},deployment_environment_name={json.dumps(environment)}"
+    series = f'{{__name__=~"{either}",{of}}}'
     window = f"{math.ceil(seconds)}s"
     latest = f"max_over_time({series}[{window}])"
     counted = prometheus.scalar(f"sum({latest} - (max_over_time({series}[1h] offset {window}) or 0 * {latest}))")
@@ -107,7 +109,7 @@ def examine(settings: Settings, share: Share, numbers: dict[str, Any]) -> Iterat
         return
     low, high = interval(share)
     numbers["sampling"] |= {"low": low, "high": high}
-    text = (f"{wanted:.1%} is set; found {share.recorded / share.beginnings:.1%} ({low:.1%} to {high:.1%}) of "
+    text = (f"{wanted:.1%} is set; found {min(share.recorded / share.beginnings, 1):.1%} ({low:.1%} to {high:.1%}) of "
             f"{share.beginnings:,.0f} in {span}")  # fmt: skip
     if low <= wanted <= high:
         yield Finding("sampling", OK, text)

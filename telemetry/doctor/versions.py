@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 from telemetry._extras import DISTRIBUTION
 from telemetry._version import __version__
-from telemetry.doctor.findings import BROKEN, OK, Finding
+from telemetry.doctor.findings import BROKEN, OFF, OK, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,12 +41,18 @@ class Library:
 
 def libraries(requirements: list[str] | None = None) -> list[Library]:
     """Return each library of the distribution's own list, or of another one."""
-    listed = requires(DISTRIBUTION) or [] if requirements is None else requirements
-    parsed = [(Requirement(text), text) for text in listed]
+    parsed = [(Requirement(text), text) for text in (_listed() if requirements is None else requirements)]
     return [
         Library(one.name, str(one.specifier), "".join(_EXTRA.findall(text)), _installed(one.name))
         for one, text in parsed
     ]
+
+
+def _listed() -> list[str]:
+    try:
+        return requires(DISTRIBUTION) or []
+    except PackageNotFoundError:  # run from its sources
+        return []
 
 
 def _installed(name: str) -> str | None:
@@ -58,6 +64,10 @@ def _installed(name: str) -> str | None:
 
 def examine(found: list[Library]) -> Iterator[Finding]:
     """Tell what is installed, and each package that is not supported in its version."""
+    if not found:
+        yield Finding("versions", OFF, f"{DISTRIBUTION} is not installed, so that there is nothing to compare with",
+                      "pip install it, editable where you work on it: pip install --editable .")  # fmt: skip
+        return
     there = [library for library in found if library.installed]
     wrong = [library for library in there if not library.fits]
     for library in wrong:

@@ -37,6 +37,7 @@ def test_a_command_of_the_runbook_works(pipeline: Pipeline, demo: dict[str, Any]
     if "silence end ID" in command:
         made = pipeline.stack.run("silence", "5m", "so that there is one")
         command = command.replace("ID", re.findall(r"[0-9a-f]{8}-[0-9a-f-]+", made.stdout)[0])
+    command = command.replace("trace ID=...", f"trace ID={demo['photo_trace_id']}")
     done = subprocess.run(
         ["bash", "-c", command], cwd=ROOT, env=pipeline.stack.environment, capture_output=True, text=True, check=False
     )

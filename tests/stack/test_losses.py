@@ -24,7 +24,7 @@ def quiet(pipeline: Pipeline, demo: dict[str, Any]) -> dict[tuple[str, str], dic
     """The hops, once the Collector's own numbers are of a moment when nothing was on its way."""
     found = hops(pipeline)
     for _ in range(20):
-        if all(hop["unaccounted"] == 0 for (signal, _), hop in found.items() if signal == "spans"):
+        if all(hop["unaccounted"] == 0 for (signal, _), hop in found.items() if signal in ("spans", "metrics")):
             break
         time.sleep(3)
         found = hops(pipeline)
@@ -44,6 +44,13 @@ def test_what_the_applications_sent_the_collector_took(quiet: dict[tuple[str, st
     assert taken >= sent > 0
 
 
+def test_each_metric_point_of_applications_and_of_the_collector_itself_is_accounted_for(
+    quiet: dict[tuple[str, str], dict[str, Any]],
+) -> None:
+    assert quiet["metrics", "Collector otlp_http/loop"]["took"] > quiet["metrics", "application"]["handed_on"] > 0
+    assert {hop["unaccounted"] for (signal, _), hop in quiet.items() if signal == "metrics"} == {0}
+
+
 def test_the_table_is_80_columns_wide(pipeline: Pipeline, demo: dict[str, Any]) -> None:
     done = pipeline.run("-m", "telemetry", "losses", "--since", "30m")
     assert done.returncode == 0
@@ -54,7 +61,7 @@ def test_the_table_is_80_columns_wide(pipeline: Pipeline, demo: dict[str, Any]) 
 def test_where_prometheus_does_not_answer_it_says_so(pipeline: Pipeline) -> None:
     done = pipeline.run("-m", "telemetry", "losses", TELEMETRY_PROMETHEUS_URL="http://127.0.0.1:9")
     assert done.returncode == 1
-    assert "http://127.0.0.1:9 does not answer" in done.stdout
+    assert "http://127.0.0.1:9 does not answer" in " ".join(done.stderr.split())
 
 
 def test_an_outage_that_ends_well_is_no_loss_in_the_command_or_on_the_dashboard(pipeline: Pipeline) -> None:

@@ -20,6 +20,7 @@ from telemetry.catalog import CATALOG
 from telemetry.doctor import clocks, origins, series, shares, versions
 from telemetry.doctor.clocks import Clock
 from telemetry.doctor.findings import BROKEN, LOOK, OFF, OK, Finding, Report
+from telemetry.doctor.looking import Place, look
 from telemetry.doctor.shares import Share
 from telemetry.settings import Settings
 from tests.conftest import http_server
@@ -30,9 +31,11 @@ class Server(BaseHTTPRequestHandler):
 
     ahead: ClassVar[float] = 0.0
     answers: ClassVar[dict[str, list[tuple[dict[str, str], float]]]] = {}
+    asked: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         query = parse_qs(urlsplit(self.path).query).get("query", [""])[0]
+        self.asked.append(query)
         found = next((samples for part, samples in self.answers.items() if part in query), [])
         result = [{"metric": labels, "value": [0, str(value)]} for labels, value in found]
         body = json.dumps({"data": {"result": result}}).encode()
@@ -49,8 +52,46 @@ class Server(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(Server, "answers", {})
+    monkeypatch.setattr(Server, "asked", [])
     with http_server(Server) as address:
         yield f"http://{address}"
+
+
+class Strange(BaseHTTPRequestHandler):
+    """Answers everything in one way."""
+
+    answer: ClassVar[tuple[int, bytes]] = (200, b"")
+
+    def do_GET(self) -> None:
+        status, body = self.answer
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+ANSWERS = {
+    "empty": ((200, b'{"data": {"result": []}}'), BROKEN, "it was sent and is not there"),
+    "there": ((200, b'{"data": {"result": [{"metric": {}, "value": [0, "1"]}]}}'), OK, "after 0."),
+    "an error": ((500, b""), BROKEN, "answers 500"),
+    "no permission": ((403, b""), BROKEN, "refuses the token (403)"),
+    "a page": ((200, b"<html>"), BROKEN, "is it another server's address?"),
+    "another JSON": ((200, b"[]"), BROKEN, "is it another server's address?"),
+}
+
+
+@pytest.mark.parametrize(("answer", "state", "says"), ANSWERS.values(), ids=ANSWERS.keys())
+def test_a_store_is_asked_once_however_short_the_wait_and_its_answer_is(
+    answer: tuple[int, bytes], state: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Strange, "answer", answer)
+    with http_server(Strange) as address:
+        place = Place("metric in Prometheus", f"http://{address}", "TELEMETRY_PROMETHEUS_URL")
+        found = look(place, lambda: Prometheus(place.url).query("up"), 1e-9)
+    assert (found.state, says in found.detail) == (state, True), found.detail
 
 
 def test_an_older_library_is_named_with_its_range() -> None:
@@ -59,6 +100,12 @@ def test_an_older_library_is_named_with_its_range() -> None:
     assert "is not supported: >=99 is" in found[0].detail
     assert '"health-agent-telemetry[http-clients]"' in found[0].remedy
     assert found[1].facts[-1] == "not installed: nothing"
+
+
+def test_where_the_package_is_not_installed_its_versions_cannot_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "DISTRIBUTION", "nobody-has-this")
+    (found,) = versions.examine(versions.libraries())
+    assert (found.state, "nobody-has-this is not installed" in found.detail) == (OFF, True)
 
 
 def test_every_library_of_the_distribution_is_looked_at_and_fits_here() -> None:
@@ -156,6 +203,21 @@ def test_what_is_stored_otherwise_is_named(
     told = [finding for finding in judge(server, *found) if finding.hop == hop]
     assert told[0].state == state
     assert says in told[0].detail
+
+
+def test_to_have_every_value_of_a_list_is_no_sign_and_to_near_a_limit_is(server: str) -> None:
+    listed, capped = CATALOG["db.query.duration"], CATALOG["telegram.commands"]
+    _, cardinality = judge(server, row(f"{listed.prometheus}_bucket", listed.series_bound))
+    assert (cardinality.state, cardinality.facts) == (OK, ())
+    _, near, cardinality = judge(server, row(capped.prometheus, capped.series_bound))
+    assert (near.state, capped.prometheus in near.detail) == (LOOK, True)
+    assert cardinality.facts[0].endswith(f": {capped.prometheus} {capped.series_bound} of {capped.series_bound}")
+
+
+def test_what_prometheus_rules_write_is_not_asked_for(server: str) -> None:
+    judge(server)
+    assert [query for query in Server.asked if "count by" in query and 'ALERTS(_FOR_STATE)?|.+:.+"' not in query] == []
+    assert len([query for query in Server.asked if "count by" in query]) == 2
 
 
 def test_a_label_that_overflows_is_pointed_at(server: str) -> None:

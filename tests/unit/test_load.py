@@ -8,11 +8,12 @@ from collections import Counter
 
 import pytest
 
+from bench.load import verdict
 from bench.load.found import Found
 from bench.load.mix import MIX, SIDES, Answered, side_of, turn_at, turns
 from bench.load.report import Report
 from bench.load.run import Load, Run
-from bench.load.verdict import sampling, throughputs
+from bench.load.verdict import Ruled, sampling, throughputs
 from examples.health_agent.demo.traffic import Sent
 from stack.settings import ROOT
 from telemetry.losses import Hop
@@ -84,8 +85,12 @@ FAULTS = {
         {"hops": [Hop("spans", "application", 10, 10)], "stored": 7},
         "lost or unaccounted for: 3 (spans, not in Jaeger)",
     ),
+    "metric points that nobody knows of": (
+        {"hops": [Hop("metrics", "Collector otlp_http/loop", 20, 18)]},
+        "lost or unaccounted for: 2 (metrics, Collector otlp_http/loop)",
+    ),
     "metric points dropped at the Collector": (
-        {"hops": [Hop("metrics", "Collector otlp_http/loop", 10, 20, {"given up": 5})]},
+        {"hops": [Hop("metrics", "Collector otlp_http/loop", 20, 15, {"given up": 5})]},
         "lost or unaccounted for: 5 (metrics, Collector otlp_http/loop)",
     ),
 }
@@ -94,6 +99,19 @@ FAULTS = {
 @pytest.mark.parametrize(("changed", "problem"), FAULTS.values(), ids=FAULTS.keys())
 def test_a_run_fails_by(changed: dict[str, object], problem: str) -> None:
     assert problems(**changed) == [problem]
+
+
+def test_where_the_backends_hold_nothing_each_count_is_named_and_the_report_is_whole() -> None:
+    nothing = Found(latency=dict.fromkeys(LATENCY["on"], 0.0))
+    report = Report(a_run(), nothing, [], {})
+    assert [problem.partition(":")[0] for problem in report.problems] == [
+        "requests in Prometheus",
+        "requests in Prometheus",
+        "failed requests in Jaeger",
+        "updates in Prometheus",
+    ]
+    assert list(report.lines())[-1] == "The counts do not agree."
+    assert report.as_json()["ok"] is False
 
 
 def test_what_waited_at_the_last_report_and_is_stored_is_not_lost() -> None:
@@ -113,6 +131,19 @@ def test_the_report_is_80_columns_wide_and_says_the_verdict() -> None:
     lines = list(Report(a_run(), found(), [], {}).lines())
     assert max(map(len, lines)) <= 80
     assert lines[-1] == "Nothing is lost, and every count agrees."
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [("pending", "are as they should be."), ("inactive", "are as they should be, but not:\n    ApiErrorRateWarning\n")],
+)
+def test_rules_that_did_not_what_they_should_are_named(state: str, says: str) -> None:
+    asked = [one for one in verdict._asked(a_run()) if one.rule.name == "ApiErrorRateWarning"]
+    assert [one.expected for one in asked] == ["pending"]  # 10 of 100 failed, and 12 s are too short to fire
+    ruled = [Ruled(one, state) for one in asked]
+    said = "\n".join(Report(a_run(), found(), ruled, {"Other": "firing"}).lines())
+    assert says in said
+    assert re.search("which Locust cannot judge:\n  Other +firing\n", said)
 
 
 def test_throughput_is_what_each_backend_saw() -> None:

@@ -97,7 +97,7 @@ def test_a_file_without_a_key_is_named_and_not_shown(tmp_path: Path, content: by
         path.write_bytes(content)
     settings, (error,) = Settings.read({"TELEMETRY_USER_KEY_FILE": str(path)})
     assert settings.user_key == ""
-    assert str(error) == f"TELEMETRY_USER_KEY_FILE must be 16 characters or more (got \"{path}\"); using ''."
+    assert str(error) == f'TELEMETRY_USER_KEY_FILE must be 16 characters or more (got "{path}"); it counts as not set.'
 
 
 def printed(user: str, **environ: str) -> subprocess.CompletedProcess[str]:

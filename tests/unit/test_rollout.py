@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 
 import pytest
 
@@ -49,6 +50,26 @@ def test_a_profile_has_no_secret_in_it(stage: Stage) -> None:
     assert "hidden" not in text
     fresh = envfile.parse(rollout.profile(stage, {}))
     assert all(PLACEHOLDER in value for name, value in fresh.items() if name in SECRETS)
+
+
+def test_a_stage_that_is_in_force_by_its_defaults_needs_no_change() -> None:
+    assert Way({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, BY_NAME["development"]).changes == []
+
+
+def test_a_value_that_does_not_fit_its_column_is_shown_as_a_whole() -> None:
+    long = "parentbased_jaeger_remote_and_more_of_a_name"
+    _, text = said("development", {"OTEL_TRACES_SAMPLER": long})
+    assert f"OTEL_TRACES_SAMPLER\n    now   {long}\n    then  (not set)\n" in text
+
+
+def test_while_a_stage_is_tried_its_variables_are_in_force_and_what_overrules_it_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    way = Way(dict(os.environ), BY_NAME["production"])
+    with rollout._in_force(way.then):
+        assert (os.environ["SENTRY_TRACES_SAMPLE_RATE"], "OTEL_TRACES_SAMPLER" in os.environ) == ("0.1", False)
+    assert (os.environ["OTEL_TRACES_SAMPLER"], "SENTRY_TRACES_SAMPLE_RATE" in os.environ) == ("always_off", False)
 
 
 EFFECTS = {

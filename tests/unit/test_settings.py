@@ -9,8 +9,8 @@ import pytest
 from telemetry.settings import Settings
 
 WRONG = [
-    ("SENTRY_TRACES_SAMPLE_RATE", "1.5", 'must be a number between 0 and 1 (got "1.5"); using None.'),
-    ("SENTRY_TRACES_SAMPLE_RATE", "nan", 'must be a number between 0 and 1 (got "nan"); using None.'),
+    ("SENTRY_TRACES_SAMPLE_RATE", "1.5", 'must be a number between 0 and 1 (got "1.5"); it counts as not set.'),
+    ("SENTRY_TRACES_SAMPLE_RATE", "nan", 'must be a number between 0 and 1 (got "nan"); it counts as not set.'),
     ("ENABLE_METRICS", "yess", 'must be true or false (got "yess"); using True.'),
     ("OTEL_EXPORTER_OTLP_PROTOCOL", "thrift", "must be http/protobuf or grpc (got \"thrift\"); using 'http/protobuf'."),
     ("TELEMETRY_SLOW_QUERY", "fast", 'must be a number of seconds above 0 (got "fast"); using 0.1.'),
@@ -101,7 +101,8 @@ def test_each_variable_has_a_default_that_holds_where_its_value_is_wrong(name: s
     settings, (error,) = Settings.read({name: NONSENSE.get(name, "*")})
     variable = next(field.metadata["variable"] for field in fields(Settings) if field.name == FIELDS[name])
     assert (error.variable, error.accepts) == (name, variable.accepts)
-    assert str(error).endswith(f"using {getattr(Settings(), FIELDS[name])!r}.")
+    default = getattr(Settings(), FIELDS[name])
+    assert str(error).endswith("it counts as not set." if default in (None, "") else f"using {default!r}.")
     assert settings == Settings()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -35,6 +37,12 @@ def test_every_python_of_the_classifiers_was_tried() -> None:
     named = [one.rpartition(" ")[2] for one in support.project()["classifiers"] if " :: Python :: 3." in one]
     assert named == list(support.PYTHONS)
     assert {run.python for run in RUNS} == set(named)
+
+
+def test_no_test_that_is_run_there_imports_what_is_not_installed_there() -> None:
+    ours = re.compile(r"^(?:from|import) (?:bench|examples|grafana)\b", re.MULTILINE)
+    assert len(support.tests()) > 30
+    assert [path.name for path in support.tests() if ours.search(path.read_text())] == []
 
 
 @pytest.mark.parametrize("protobuf", support.PROTOBUFS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
@@ -18,9 +19,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from telemetry import otlp_json
+from telemetry import backends, otlp_json, trace_tree
 from telemetry.cli import main
+from telemetry.stored_traces import Span, Trace
 from telemetry.trace_command import trace_id_of
+from telemetry.trace_tree import View
 from tests.conftest import http_server
 
 TRACE, OTHER, EVENT = "4bf92f3577b34da6a3ce929d0e0e4736", "ab" * 16, "0af7651916cd43dd8448eb211c80319c"
@@ -46,18 +49,24 @@ def stored() -> dict[str, Any]:
 
 
 class Tempo(BaseHTTPRequestHandler):
-    """Has one trace, and finds it by the id of its error."""
+    """Has one trace, and finds it by the id of its error; answers otherwise where that is prepared."""
 
     answer: ClassVar[dict[str, Any]] = {}
+    instead: ClassVar[tuple[int, bytes] | None] = None
 
     def do_GET(self) -> None:
+        if self.instead:
+            self._answer(*self.instead)
+            return
         url = urlsplit(self.path)
         found: dict[str, Any] | None = self.answer if url.path == f"/api/traces/{TRACE}" else None
         if url.path == "/api/search":
             asked = parse_qs(url.query)["q"] == [f'{{ span.sentry.event_id = "{EVENT}" }}']
             found = {"traces": [{"traceID": TRACE}] if asked else []}
-        body = json.dumps(found or {}).encode()
-        self.send_response(404 if found is None else 200)
+        self._answer(404 if found is None else 200, json.dumps(found or {}).encode())
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -162,6 +171,125 @@ def test_a_store_that_does_not_answer_is_named_and_the_other_asked(
     captured = capsys.readouterr()
     assert "Jaeger at http://127.0.0.1:9 does not answer" in captured.err
     assert "from Tempo" in captured.out
+
+
+class Jaeger(BaseHTTPRequestHandler):
+    """Has seven traces of one error, a second apart, the last two of one moment; gives the newest of them."""
+
+    moments: ClassVar[list[int]] = [100, 101, 102, 103, 104, 105, 105]
+    began: ClassVar[int] = int((time.time() - 1000) * 1e6)
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        if url.path != "/api/traces":
+            self.send_error(404)
+            return
+        asked = {name: values[0] for name, values in parse_qs(url.query).items()}
+        start, end = (int(asked[name]) for name in ("start", "end"))
+        moments = [(self.began + moment * 10**6, number) for number, moment in enumerate(self.moments)]
+        newest = sorted((one for one in moments if start <= one[0] <= end), reverse=True)[: int(asked["limit"])]
+        body = json.dumps({"data": [self._trace(*one) for one in newest]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    @staticmethod
+    def _trace(start: int, number: int) -> dict[str, Any]:
+        trace_id = f"{number + 1:032x}"
+        span = {"traceID": trace_id, "spanID": "a" * 16, "operationName": "GET /", "processID": "p", "startTime": start}
+        return {"traceID": trace_id, "spans": [span | {"duration": 5}], "processes": {"p": {"serviceName": "bot"}}}
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 7, 500])
+def test_of_an_errors_many_traces_the_first_is_shown(
+    at_once: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(backends, "_OLDEST_TRACES", at_once)
+    monkeypatch.delenv("TELEMETRY_TEMPO_URL")
+    with http_server(Jaeger) as address:
+        monkeypatch.setenv("TELEMETRY_JAEGER_URL", f"http://{address}")
+        assert main(["trace", EVENT]) == 0
+    assert f"trace {1:032x}" in capsys.readouterr().out
+
+
+STRANGE = {
+    "an error": ((500, b"oops"), "answers 500."),
+    "no permission": ((401, b""), "answers 401."),
+    "a page": ((200, b"<html>welcome</html>"), "is it another server's address?"),
+    "another JSON": ((200, b"[1, 2]"), "is it another server's address?"),
+    "spans without ids": (
+        (200, b'{"batches": [{"scopeSpans": [{"spans": [{}]}]}]}'),
+        "not to be understood (KeyError)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("answer", "says"), STRANGE.values(), ids=STRANGE.keys())
+def test_a_store_that_answers_strangely_is_named_with(
+    answer: tuple[int, bytes], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Tempo, "instead", answer)
+    assert main(["trace", TRACE]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert says in " ".join(captured.err.split())
+    assert "not found where an answer came" in " ".join(captured.err.split())
+    assert max(map(len, captured.err.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("answer", [b"{}", b'{"batches": []}'], ids=["nothing", "no spans"])
+def test_a_store_that_is_empty_says_that_it_has_no_such_trace(
+    answer: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Tempo, "instead", (200, answer))
+    assert main(["trace", TRACE]) == 1
+    assert "is not stored" in capsys.readouterr().err
+
+
+def a_span(number: int, parent: int | None, name: str = "step") -> Span:
+    return Span(
+        trace_id=TRACE, span_id=f"{number:016x}", parent_id=None if parent is None else f"{parent:016x}", name=name,
+        service="bot", start=float(number), duration=1.0, attributes={}, links=(), error=False,
+    )  # fmt: skip
+
+
+def test_a_chain_of_5000_spans_fits_80_columns_and_takes_no_recursion() -> None:
+    chain = Trace.of(TRACE, [a_span(number, number - 1 if number > 1 else None) for number in range(1, 5001)])
+    lines = trace_tree.plain(chain, View("Jaeger")).splitlines()
+    assert len(lines) == 5000 + 4
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_span_that_is_stored_twice_has_its_children_once() -> None:
+    twice = Trace.of(
+        TRACE, [a_span(1, None, "root"), a_span(1, None, "root"), a_span(2, 1), a_span(3, 2), a_span(3, 2)]
+    )
+    assert [(depth, span.name) for depth, span in twice.walk()] == [
+        (0, "root"),
+        (1, "step"),
+        (2, "step"),
+        (2, "step"),
+        (0, "root"),
+    ]
+
+
+def test_spans_of_several_missing_parents_are_each_shown_and_named() -> None:
+    said = trace_tree.plain(Trace.of(TRACE, [a_span(5, 1, "a"), a_span(6, 2, "b"), a_span(7, 6, "c")]), View("Jaeger"))
+    assert re.findall(r"^\? (\w): its parent (\d+) is not stored$", said, re.MULTILINE) == [
+        ("a", f"{1:016}"),
+        ("b", f"{2:016}"),
+    ]
+    assert re.findall(r"^ +[\d.,]+ +[\d.,]+  ( *\w)", said, re.MULTILINE) == ["a", "b", "  c"]
+
+
+def test_of_many_missing_parents_some_are_named_and_the_others_counted() -> None:
+    said = trace_tree.plain(Trace.of(TRACE, [a_span(number, 2000 + number) for number in range(1200)]), View("Jaeger"))
+    assert said.count("is not stored\n") == 10
+    assert "? 1,190 more\n" in said
 
 
 def test_without_a_store_nobody_is_asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,6 +62,8 @@ def show(console: Console, result: Result) -> None:
     console.print(table)
     for name, link in result.links.items():
         console.print(f"{name:>12}  {link}", soft_wrap=True, highlight=False)
+    if result.photo_trace_id:
+        console.print(f"{'terminal':>12}  make trace ID={result.photo_trace_id}", soft_wrap=True, highlight=False)
     for text in result.missing:
         console.print(f"[red]✗ {text}", soft_wrap=True)
     if not result.missing:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.conftest import clean_environment, http_server
+from tests.otlp import receiving
 
 UNSENT = re.compile(r"without having sent 100 spans and \d\d metric points\n")
 UNSENT_WITH_SENTRY = re.compile(r"without having sent 100 spans, \d\d metric points, 1 error and 100 transactions\n")
@@ -178,6 +179,26 @@ def test_at_sigterm_what_is_held_is_sent_and_the_process_ends_by_the_signal(rece
     done = run(WORK % END, OTEL_EXPORTER_OTLP_ENDPOINT=receiver)
     assert done.returncode == -signal.SIGTERM
     assert {"/v1/traces", "/v1/metrics"} <= set(Receiver.paths)
+
+
+FATES = {"taken late": (200, "telemetry.sent"), "refused": (400, "telemetry.dropped")}
+
+
+@pytest.mark.parametrize(("status", "fate"), FATES.values(), ids=FATES.keys())
+def test_the_last_metrics_of_a_process_tell_what_became_of_its_last_spans(status: int, fate: str) -> None:
+    def answer(names: list[str]) -> int:
+        if "work" not in names:
+            return 200
+        time.sleep(0.2 if status == 200 else 0)
+        return status
+
+    with receiving() as collector:
+        collector.answer = answer
+        done = run(WORK % "telemetry.shutdown(3.0)", OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+    assert done.returncode == 0, done.stderr
+    last = [metric for metric in collector.metrics if metric.name == fate][-1]
+    spans = [point for point in last.sum.data_points if "spans" in str(point.attributes)]
+    assert sum(point.as_int for point in spans) == 100
 
 
 def test_a_handler_of_the_applications_own_stays_in_force(receiver: str) -> None:

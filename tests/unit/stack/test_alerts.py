@@ -26,6 +26,12 @@ def test_a_warning_is_left_out_beside_its_critical_level_only_where_both_mean_th
     assert alerts.lines(found) == ["critical: ACritical: A is bad.", "warning: AWarning: A is bad."]
 
 
+def test_the_runbooks_section_is_named() -> None:
+    found = alert("A", "critical")
+    found["annotations"]["runbook_url"] = "http://g/RUNBOOK.md#slow-queries:~:text=Slow%20queries"
+    assert alerts.lines([found]) == ["critical: ACritical: A is bad. Runbook: Slow queries."]
+
+
 def test_without_an_answer_it_says_that_nobody_knows(deaf_port: int) -> None:
     (line,) = alerts.firing(settings.load({"PROMETHEUS_PORT": str(deaf_port)}))
     assert line.startswith("Prometheus does not tell what fires: ")
