@@ -8,6 +8,7 @@ has them.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import ssl
@@ -50,10 +51,8 @@ class Wire:
         facts = f"\r\ncontent-encoding: {encoding}\r\ncontent-length: {len(body)}\r\n\r\n"
         message = (self._head + facts).encode("ascii") + body
         if (kept_open := self._connection.sock) is not None:
-            try:
+            with contextlib.suppress(OSError, http.client.HTTPException):
                 return self._exchange(kept_open, message)
-            except (OSError, http.client.HTTPException):
-                self.close()
         return self._exchange(self._connect(), message)
 
     def close(self) -> None:
