@@ -6,8 +6,8 @@ https://develop.sentry.dev/sdk/data-model/event-payloads/transaction/
 from __future__ import annotations
 
 import json
+import random
 import time
-import uuid
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +29,9 @@ Trace = tuple[ReadableSpan, Sequence[ReadableSpan]]
 _TAG = "tag."
 _GZIP = 31
 """zlib's word for the format of gzip."""
+_WORTH_COMPRESSING = 8192
+"""Bytes; to compress less than that gives the interpreter's lock away for the sake of a packet."""
+_to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,13 @@ class Facts:
     sdk: str
 
 
-def envelope(event: dict[str, Any]) -> bytes:
-    """Return a transaction in an envelope, compressed."""
-    payload = json.dumps(event, separators=(",", ":"), default=str).encode()
-    header = json.dumps({"event_id": event["event_id"], "sent_at": _iso(time.time())}).encode()
+def envelope(event: dict[str, Any]) -> tuple[bytes, str]:
+    """Return a transaction in an envelope, and how that is encoded: `gzip`, or `identity` where it is short."""
+    payload = _to_json(event).encode()
+    header = _to_json({"event_id": event["event_id"], "sent_at": _iso(time.time())}).encode()
     item = b'{"type":"transaction","content_type":"application/json","length":%d}' % len(payload)
-    return zlib.compress(b"\n".join([header, item, payload, b""]), 1, wbits=_GZIP)
+    found = b"\n".join([header, item, payload, b""])
+    return (found, "identity") if len(found) < _WORTH_COMPRESSING else (zlib.compress(found, 1, _GZIP), "gzip")
 
 
 def transaction(trace: Trace, facts: Facts) -> dict[str, Any]:
@@ -57,7 +61,7 @@ def transaction(trace: Trace, facts: Facts) -> dict[str, Any]:
     tags = {key.removeprefix(_TAG): str(value) for key, value in attributes.items() if key.startswith(_TAG)}
     return {
         "type": "transaction",
-        "event_id": uuid.uuid4().hex,
+        "event_id": f"{random.getrandbits(128):032x}",  # as the SDK's ids: the system's own give the lock away
         "transaction": root.name,
         "transaction_info": {"source": "route" if "http.route" in attributes else "task"},
         "platform": "python",

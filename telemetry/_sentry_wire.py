@@ -1,12 +1,19 @@
-"""A kept-open connection that posts by `http.client`: 80 us of processor time a request, where `urllib3` takes 220.
+"""A kept-open connection that posts with two system calls: one writes a request, one reads its answer.
 
-Transactions are many and small, and each must be a request of its own. Errors are few: Sentry's own transport has them.
+Each call that may block gives the interpreter's lock away, and getting it back costs an application that is busy more
+than the request itself: with `http.client`'s own requests, which wait for the socket before each of six calls, 500 us
+of 660. Transactions are many and small, and each must be a request of its own. Errors are few: Sentry's own transport
+has them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import socket
 import ssl
+import struct
+import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Wire"]
 
-_SECONDS = 10.0
+_SECONDS = 10
 Answer = tuple[int, http.client.HTTPMessage]
 """Status and headers; these ignore case."""
 
@@ -28,7 +35,6 @@ class Wire:
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         """Prepare; `url` is `http://` or `https://`, `headers` go with each request."""
         parts = urlsplit(url)
-        self._path, self._headers = parts.path, dict(headers)
         self._connection: http.client.HTTPConnection
         if parts.scheme == "https":
             known = ssl.create_default_context(cafile=certifi.where())
@@ -37,27 +43,46 @@ class Wire:
             )
         else:
             self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_SECONDS)
+        lines = [f"POST {parts.path} HTTP/1.1", f"host: {parts.netloc.rpartition('@')[2]}"]
+        self._head = "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items())])
 
-    def post(self, body: bytes) -> Answer:
+    def post(self, body: bytes, encoding: str = "identity") -> Answer:
         """Post, once more on a new connection where the old one was closed; raises `OSError` or `HTTPException`."""
-        kept_open = self._connection.sock is not None
-        try:
-            return self._exchange(body)
-        except (OSError, http.client.HTTPException):
-            if not kept_open:
-                raise
-        return self._exchange(body)
+        facts = f"\r\ncontent-encoding: {encoding}\r\ncontent-length: {len(body)}\r\n\r\n"
+        message = (self._head + facts).encode("ascii") + body
+        if (kept_open := self._connection.sock) is not None:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                return self._exchange(kept_open, message)
+        return self._exchange(self._connect(), message)
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
         self._connection.close()
 
-    def _exchange(self, body: bytes) -> Answer:
+    def _connect(self) -> socket.socket:
+        self._connection.connect()
+        connected = self._connection.sock
+        if sys.platform != "win32":
+            _time_out_in_the_kernel(connected)
+        return connected
+
+    def _exchange(self, connected: socket.socket, message: bytes) -> Answer:
         try:
-            self._connection.request("POST", self._path, body, self._headers)
-            answer = self._connection.getresponse()
+            connected.sendall(message)
+            answer = http.client.HTTPResponse(connected, method="POST")
+            answer.begin()
             answer.read()
         except BaseException:
             self.close()
             raise
+        if answer.will_close:
+            self.close()
         return answer.status, answer.headers
+
+
+def _time_out_in_the_kernel(connected: socket.socket) -> None:
+    """Let the kernel end a call that takes too long: a timeout of Python's own is one more call before each."""
+    connected.settimeout(None)
+    seconds = struct.pack("ll", _SECONDS, 0)
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        connected.setsockopt(socket.SOL_SOCKET, option, seconds)

@@ -230,7 +230,7 @@ class LeanTracer(trace.Tracer):
     ) -> tuple[bool, TraceState | None]:
         """Tell whether a span is recorded, and its trace state; within a trace that was decided before."""
         sampler = self._provider.sampler
-        if parent is not None and isinstance(sampler, SwitchedSampler) and sampler.follows_parent:
+        if parent is not None and isinstance(sampler, SwitchedSampler) and sampler.follows(parent):
             return parent.trace_flags.sampled, parent.trace_state
         found = sampler.should_sample(context, trace_id, name)
         return found.decision is not Decision.DROP, found.trace_state

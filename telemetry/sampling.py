@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace.sampling import SamplingResult
+    from opentelemetry.trace import SpanContext
 
     from telemetry.settings import Settings
 
@@ -33,10 +34,9 @@ class SwitchedSampler(Sampler):
         self._rest, self._switches = rest, switches
         self._parent_based = isinstance(rest, ParentBased)
 
-    @property
-    def follows_parent(self) -> bool:
-        """Whether a span within a trace is recorded if its parent is, without being asked about."""
-        return self._parent_based and self._switches.tracing
+    def follows(self, parent: SpanContext) -> bool:
+        """Tell whether a span is recorded if its parent is, without being asked about: within a process always."""
+        return self._switches.tracing and (self._parent_based or not parent.is_remote)
 
     def should_sample(
         self,

@@ -1,7 +1,7 @@
 """`python -m stack exec python -m bench.overhead`: what each variant costs, as ratios to the bare application.
 
-All variants run at once and are asked in turn, in rounds, so that what else the machine does touches them alike; CPU is
-that of the whole process, all threads, sending included.
+All variants run at once and are asked in rounds, each right after the bare application, so that what else the machine
+does touches both alike; CPU is that of the whole process, all threads, sending included.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import statistics
 import sys
 from contextlib import ExitStack
 from datetime import date
@@ -19,6 +18,7 @@ import psycopg
 
 from bench.overhead.measure import BARE, WORKLOADS, Figures, measure
 from bench.overhead.servers import Server, Sink, environment
+from bench.overhead.starting import starts, starts_table
 from bench.overhead.variants import VARIANTS
 from examples.health_agent.embedded import passing_url
 from stack import settings
@@ -30,14 +30,28 @@ HEAD = """# Performance
 
 Written by `make bench`: {machine}.
 
-Every variant is a process with one uvicorn worker, the same application and ten more routes; all run at once and are
-asked in turn, so that what else the machine does touches them alike. `CPU` is the processor time of the whole process a
-request, sending included, against the bare application in the same round: the median over the rounds and its quartiles.
-`added` is what that is in time; `rate`, `p50` and `p99` are ratios as well.
+Every variant is a process with one uvicorn worker, the same application and ten more routes; all run at once. In each
+round each is asked right after the bare application, in an order drawn anew, so that what else the machine does touches
+both alike. `CPU` is the processor time of the whole process a request, sending included, against the bare application's
+a moment before: the median over the rounds and its quartiles. `added` is what that is in time; `rate`, `p50` and `p99`
+are ratios as well. "bare" beside itself tells how exact that is.
 
 "ours 10%" records a tenth of the traces, and Sentry gets a tenth of all, as the plan's production does; "ours 100%"
 records all, Sentry the same tenth. The peers record and send that share by their own protocol.
 """
+INSTRUCTIONS = """
+## In instructions
+
+Time on a shared machine differs by a tenth from one second to the next; the number of instructions does not. These are
+user space's, of all threads, sending spans and transactions included, in thousands a request and against the bare
+application's (`python -m stack exec python -m bench.overhead.instructions --write`, under valgrind). What waiting for
+the interpreter's lock costs is not among them.
+
+```
+{table}```
+"""
+COUNTED = Path(__file__).parent / "instructions.txt"
+START_ROUNDS = 3
 TABLES = """
 CREATE TABLE foods (id int PRIMARY KEY, name text, kcal int);
 INSERT INTO foods SELECT number, 'food ' || number, number FROM generate_series(0, 999) number;
@@ -56,8 +70,10 @@ def main() -> int:
     options = parser.parse_args()
     names = [BARE, *(name for name in options.variants if name != BARE)]
     with ExitStack() as running:
-        servers = start(names, running)
-        tables = []
+        python, environ = ground(running)
+        tables = [starts_table(starts(names, python, environ, START_ROUNDS))] if options.write else []
+        print(*tables, sep="", end="")
+        servers = start(names, python, environ, running)
         for workload in options.workloads:
             tables.append(table(workload, measure(servers, WORKLOADS[workload], options.rounds)))
             print(tables[-1], flush=True)
@@ -69,11 +85,12 @@ def main() -> int:
 def page(tables: list[str], rounds: int) -> str:
     """Return the document of a run."""
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {date.today():%Y-%m-%d}, {rounds} rounds"  # noqa: DTZ011 - the day here
-    return HEAD.format(machine=machine) + "".join(f"\n```\n{text}```\n" for text in tables)
+    blocks = "".join(f"\n```\n{text}```\n" for text in tables)
+    return HEAD.format(machine=machine) + blocks + INSTRUCTIONS.format(table=COUNTED.read_text())
 
 
-def start(names: list[str], running: ExitStack) -> list[Server]:
-    """Start a database, a sink and a server a variant; all end with `running`."""
+def ground(running: ExitStack) -> tuple[Path, dict[str, str]]:
+    """Start a database and a sink, which end with `running`; return the variants' interpreter and environment."""
     python = ensure_venv(settings.load(), "peers") / "bin/python"
     database = passing_url()
     with psycopg.connect(database, autocommit=True) as connection:
@@ -81,7 +98,12 @@ def start(names: list[str], running: ExitStack) -> list[Server]:
     sink = Sink(Path(sys.executable))
     running.callback(sink.stop)
     sink.wait()
-    environ = environment(sink.port, os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"), database)
+    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    return python, environment(sink.port, endpoint, database)
+
+
+def start(names: list[str], python: Path, environ: dict[str, str], running: ExitStack) -> list[Server]:
+    """Start a server a variant; all end with `running`."""
     servers = []
     for name in names:
         server = Server(name, python, environ)
@@ -94,15 +116,13 @@ def start(names: list[str], running: ExitStack) -> list[Server]:
 
 def table(workload: str, found: dict[str, Figures]) -> str:
     """Return a workload's figures as text."""
-    bare = found[BARE]
-    middle = statistics.median(bare.cpu) * 1e6
     heads = f"{'':28}{'CPU':>6} {'quartiles':>11} {'added':>9} {'rate':>6} {'p50':>6} {'p99':>6} {'MiB':>5}"
-    lines = [f"{workload}: bare {middle:.0f} us of CPU a request", heads]
+    lines = [f"{workload}: bare {found[BARE].bare_cpu * 1e6:.0f} us of CPU a request", heads]
     for name, figures in found.items():
-        cpu, low, high = figures.against(bare, "cpu")
-        ratios = [figures.against(bare, what)[0] for what in ("rate", "p50", "p99")]
+        cpu, low, high = figures.ratio("cpu")
+        ratios = [figures.ratio(what)[0] for what in ("rate", "p50", "p99")]
         lines.append(
-            f"{name:28}{cpu:6.2f} {low:5.2f}-{high:4.2f} {(cpu - 1) * middle:6.0f} us "
+            f"{name:28}{cpu:6.2f} {low:5.2f}-{high:4.2f} {(cpu - 1) * figures.bare_cpu * 1e6:6.0f} us "
             + " ".join(f"{ratio:6.2f}" for ratio in ratios) + f" {figures.memory / 2**20:5.0f}"
         )  # fmt: skip
     return "\n".join(lines) + "\n"

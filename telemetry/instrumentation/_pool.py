@@ -2,7 +2,7 @@
 
 The statistics tell only the sum of the waits, in whole milliseconds; a percentile needs each of them, so `getconn` of
 the pool is timed, too. Queries within it are the pool's check of a connection, whichever function that is, and are not
-recorded. A request that got no connection is an error of the database.
+recorded (`within_pool`). A request that got no connection is an error of the database.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
-
 from telemetry import catalog
 from telemetry._runtime import current
 from telemetry.context import count_error
 from telemetry.instrumentation._handle import Handle, Shared
+from telemetry.instrumentation._queries import within_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,13 +116,13 @@ class _Request:
     __slots__ = ("_start", "_token")
 
     def __enter__(self) -> None:
-        self._token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
+        self._token = within_pool.set(True)
         self._start = time.perf_counter()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        detach(self._token)
+        within_pool.reset(self._token)
         if isinstance(error, Exception):
             count_error(error, "database")
         current().instruments.record(catalog.DB_POOL_WAIT, time.perf_counter() - self._start)

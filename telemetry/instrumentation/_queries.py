@@ -6,11 +6,13 @@ A query's span is never made the current one, so nothing is held across a `yield
 from __future__ import annotations
 
 import time
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
 
 from opentelemetry import trace
 
 from telemetry import catalog
+from telemetry._current_entry import current_entry
 from telemetry._guard import Guard
 from telemetry._runtime import current
 from telemetry.context import count_error
@@ -19,7 +21,10 @@ from telemetry.instrumentation._sql import Statement
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["NOT_OBSERVED", "NotObserved", "QueryObserver", "record_fetch"]
+__all__ = ["NOT_OBSERVED", "NotObserved", "QueryObserver", "record_fetch", "within_pool"]
+
+within_pool: ContextVar[bool] = ContextVar("telemetry_within_pool", default=False)
+"""Whether a pool looks for a connection: what it asks that is no query of the application."""
 
 _FETCH = Statement("FETCH")
 _NANOSECONDS = 1e9
@@ -62,16 +67,21 @@ class QueryObserver(NotObserved):
         self._span: trace.Span = trace.INVALID_SPAN
         self._seconds = 0.0
         self._running_since: float | None = time.perf_counter()
-        with _starting:
-            if started is not None:
-                self._seconds = (time.time_ns() - started) / _NANOSECONDS
-            parent = trace.get_current_span().get_span_context()
-            if parent.is_valid and not parent.is_remote and not parent.trace_flags.sampled:
-                return  # decided for the whole trace; asking the sampler again would double what a query costs here
-            tracer = current().tracer
-            self._span = tracer.start_span(statement.summary, kind=trace.SpanKind.CLIENT, start_time=started)
-            if self._span.is_recording():
-                self._span.set_attributes(_attributes(connection, statement))
+        if started is not None:
+            self._seconds = (time.time_ns() - started) / _NANOSECONDS
+        entry = current_entry.get()
+        if entry is None or entry.recorded:  # else there is none: most queries, and to ask for the span takes longer
+            with _starting:
+                self._start_span(connection, statement, started)
+
+    def _start_span(self, connection: Any, statement: Statement, started: int | None) -> None:  # noqa: ANN401 - sync or async
+        parent = trace.get_current_span().get_span_context()
+        if parent.is_valid and not parent.is_remote and not parent.trace_flags.sampled:
+            return  # decided for the whole trace; asking the sampler again would double what a query costs here
+        tracer = current().tracer
+        self._span = tracer.start_span(statement.summary, kind=trace.SpanKind.CLIENT, start_time=started)
+        if self._span.is_recording():
+            self._span.set_attributes(_attributes(connection, statement))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -94,17 +104,21 @@ class QueryObserver(NotObserved):
         A query that the application gave up (cancelled, a generator closed) is no error; one that was never run,
         because an earlier one of its pipeline failed, is not measured.
         """
-        with _finishing:
-            statement, self._statement = self._statement, None
-            if statement is None:
-                return
-            self.pause()
-            if isinstance(error, Exception):
-                self._span.set_status(trace.StatusCode.ERROR, type(error).__name__)
-                self._span.set_attribute("error.type", getattr(error, "sqlstate", None) or type(error).__name__)
-            self._span.end()
-            if type(error).__name__ != "PipelineAborted":
-                self._measure(statement, error)
+        statement, self._statement = self._statement, None
+        if statement is not None:
+            with _finishing:
+                self.pause()
+                self._end_span(error)
+                if type(error).__name__ != "PipelineAborted":
+                    self._measure(statement, error)
+
+    def _end_span(self, error: BaseException | None) -> None:
+        if self._span is trace.INVALID_SPAN:
+            return
+        if isinstance(error, Exception):
+            self._span.set_status(trace.StatusCode.ERROR, type(error).__name__)
+            self._span.set_attribute("error.type", getattr(error, "sqlstate", None) or type(error).__name__)
+        self._span.end()
 
     def _measure(self, statement: Statement, error: BaseException | None) -> None:
         if error is not None and _is_of_database(error):

@@ -177,9 +177,10 @@ def span_name(scope: Scope, route: str | None) -> str:
 
 def endpoint(scope: Scope) -> str | None:
     """Return the pattern of the route that answered, mounts and included routers in front; None when none did."""
-    chosen = scope.get("fastapi", {}).get("effective_route_context")
-    pattern = _pattern(chosen) or _pattern(getattr(chosen, "starlette_route", None)) or _pattern(scope.get("route"))
-    if pattern is None:
+    pattern = None
+    if (chosen := scope.get("fastapi", {}).get("effective_route_context")) is not None:
+        pattern = _pattern(chosen) or _pattern(getattr(chosen, "starlette_route", None))
+    if pattern is None and (pattern := _pattern(scope.get("route"))) is None:
         return None
     outer = scope.get("app_root_path", "")
     return f"{scope.get('root_path', '').removeprefix(outer)}{pattern}"

@@ -25,7 +25,7 @@ from telemetry._runtime import current
 from telemetry.instrumentation._handle import Handle, Shared, patch_all
 from telemetry.instrumentation._pipelines import PipelinedQuery, wrap_exit, wrap_exit_async, wrap_results
 from telemetry.instrumentation._pool import watch_pool
-from telemetry.instrumentation._queries import NOT_OBSERVED, NotObserved, QueryObserver, record_fetch
+from telemetry.instrumentation._queries import NOT_OBSERVED, NotObserved, QueryObserver, record_fetch, within_pool
 from telemetry.instrumentation._sql import statement_of
 
 if TYPE_CHECKING:
@@ -54,8 +54,9 @@ def instrument_pool(pool: AnyPool) -> Handle:
 def _observe(cursor: Any, query: object) -> NotObserved:  # noqa: ANN401 - any of psycopg's cursors
     observer = NOT_OBSERVED
     with _reading:
-        statement = statement_of(query) if not current().is_off and is_instrumentation_enabled() else None
-        if statement is not None:
+        if within_pool.get() or current().is_off or not is_instrumentation_enabled():
+            return NOT_OBSERVED
+        if (statement := statement_of(query)) is not None:
             connection = cursor.connection
             kind = PipelinedQuery if connection.pgconn.pipeline_status else QueryObserver
             observer = kind(connection, statement)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
@@ -45,6 +48,7 @@ class Sentry:
     sender: TransactionSender
     tracer: trace.Tracer
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    encodings: list[str] = field(default_factory=list)
     answer: tuple[int, dict[str, str]] = (200, {})
 
     def flush(self) -> None:
@@ -59,7 +63,10 @@ def sentry() -> Iterator[Sentry]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            text = gzip.decompress(self.rfile.read(int(self.headers["content-length"])))
+            body = self.rfile.read(int(self.headers["content-length"]))
+            encoding = self.headers["content-encoding"]
+            found[0].encodings.append(encoding)
+            text = gzip.decompress(body) if encoding == "gzip" else body
             found[0].bodies.append(json.loads(text.split(b"\n")[2]))
             status, headers = found[0].answer
             self.send_response(status)
@@ -94,6 +101,35 @@ def test_a_trace_is_one_transaction_with_its_spans(sentry: Sentry) -> None:
     assert (span["op"], span["description"], span["status"]) == ("db", "SELECT foods", "internal_error")
     assert span["parent_span_id"] == found["contexts"]["trace"]["span_id"]
     assert span["trace_id"] == found["contexts"]["trace"]["trace_id"]
+
+
+def test_only_what_is_long_is_compressed(sentry: Sentry) -> None:
+    sentry.tracer.start_span("short").end()
+    with sentry.tracer.start_as_current_span("long"):
+        for _ in range(100):
+            sentry.tracer.start_span("child").end()
+    sentry.flush()
+    assert sentry.encodings == ["identity", "gzip"]
+    assert len(sentry.bodies[1]["spans"]) == 100
+
+
+def test_a_trace_waits_for_others_and_no_longer_than_a_second(sentry: Sentry) -> None:
+    sentry.tracer.start_span("first").end()
+    sentry.flush()
+    sentry.tracer.start_span("second").end()
+    time.sleep(0.05)
+    assert len(sentry.bodies) == 1
+    time.sleep(1.5)
+    assert len(sentry.bodies) == 2
+
+
+def test_many_that_wait_are_sent_at_once(sentry: Sentry) -> None:
+    sentry.tracer.start_span("first").end()
+    sentry.flush()
+    for _ in range(100):
+        sentry.tracer.start_span("x").end()
+    time.sleep(0.5)
+    assert len(sentry.bodies) == 101
 
 
 def test_a_trace_that_goes_on_from_elsewhere_is_a_transaction_too(sentry: Sentry) -> None:
@@ -143,7 +179,7 @@ def test_sentry_says_how_much_it_wants(sentry: Sentry, name: str) -> None:
 def test_too_many_that_wait_are_dropped_and_counted(sentry: Sentry) -> None:
     before = sentry.account.capacity
     stuck = threading.Event()
-    sentry.sender._wire.post = lambda _: stuck.wait(10)  # type: ignore[method-assign,assignment,return-value]
+    sentry.sender._wire.post = lambda *_: stuck.wait(10)  # type: ignore[method-assign,assignment]
     for _ in range(before + 200):
         sentry.tracer.start_span("x").end()
     assert sentry.account.dropped[QUEUE_FULL] == 200
@@ -194,19 +230,19 @@ def test_a_time_is_written_to_the_microsecond() -> None:
 
 
 @contextmanager
-def answering(*answers: bytes) -> Iterator[str]:
+def answering(*answers: bytes, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Give one answer to each request, each connection; closed after the last."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
             for answer in answers:
-                connection, _ = server.accept()
-                with connection:
+                plain, _ = server.accept()
+                with tls.wrap_socket(plain, server_side=True) if tls else plain as connection:
                     connection.recv(65536)
                     connection.sendall(answer)
 
         threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        yield f"{'https' if tls else 'http'}://localhost:{server.getsockname()[1]}/"
 
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
@@ -226,3 +262,22 @@ def test_a_connection_that_the_other_side_has_closed_is_opened_anew() -> None:
         wire.post(b"a")
         time.sleep(0.05)
         assert wire.post(b"b")[0] == 200
+
+
+def test_over_tls_it_is_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setattr("certifi.where", lambda: str(tmp_path / "ca.pem"))
+    with answering(OK, OK, tls=context) as url, closing(Wire(url, {})) as wire:
+        assert wire.post(b"a" * 10_000)[0] == 200
+        assert wire.post(b"b")[0] == 200
+
+
+def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telemetry._sentry_wire._SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        start = time.monotonic()
+        with closing(Wire(f"http://127.0.0.1:{silent.getsockname()[1]}/", {})) as wire, pytest.raises(OSError):  # noqa: PT011 - any
+            wire.post(b"a")
+        assert 0.9 < time.monotonic() - start < 3
