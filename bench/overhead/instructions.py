@@ -2,8 +2,8 @@
 
 Time on a shared machine differs by a tenth from one second to the next; the number of instructions does not. They are
 those of user space, all threads, sending included; what waiting for the interpreter's lock costs is not among them.
-Each variant runs under `valgrind --tool=callgrind`, fifty times slower, one after the other: three minutes each.
-Metrics are not exported meanwhile: that is done so often a minute, whatever comes in, and minutes are long here.
+Each variant runs under `valgrind --tool=callgrind`, fifty times slower, one after the other: five minutes each.
+Neither is what comes seldom and at once: metrics are not exported meanwhile, and no garbage is collected in cycles.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ REQUESTS = {
     "one SELECT, 100 connections": 200,
     "a Telegram text, agent with two tool calls, 10 at once": 20,
 }
-NO_EXPORT = {"OTEL_METRIC_EXPORT_INTERVAL": "3600000"}
+QUIET = {"OTEL_METRIC_EXPORT_INTERVAL": "3600000", "BENCH_GC": "off"}
 _START_SECONDS, _SETTLE_SECONDS = 400.0, 8.0
 _TOTAL = re.compile(r"^totals: (\d+)", re.MULTILINE)
 
@@ -100,7 +100,7 @@ def count(name: str, python: Path, environ: dict[str, str], workloads: list[str]
     with tempfile.TemporaryDirectory() as folder:
         command = ["valgrind", "--tool=callgrind", "-q", f"--callgrind-out-file={folder}/out.%p", str(python)]
         command += ["-W", "ignore", "-m", "bench.overhead.app", name]
-        server = Process(command, environ | VARIANTS[name].environ | NO_EXPORT)
+        server = Process(command, environ | VARIANTS[name].environ | QUIET)
         try:
             server.wait(_START_SECONDS)
             return [Counted(server, Path(folder)).ask(WORKLOADS[each]) for each in workloads]
