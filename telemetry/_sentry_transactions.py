@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["TransactionProcessor", "TransactionSender", "Transactions"]
 
 _MOST_TRACES, _MOST_SPANS, _MOST_WAITING = 2000, 1000, 500
+_CONNECTIONS = 4
+"""Used at once where so many wait: over one, as many a second are sent as it has round trips."""
 _DELAY_SECONDS, _BATCH = 1.0, 100
 """Sent once a second or when so many wait: to wake a thread for each takes an application that is busy 50 us."""
 _OK, _TOO_MANY = range(200, 300), 429
@@ -91,7 +93,7 @@ class TransactionSender:
 
     def begin_again(self) -> None:
         """Begin empty, as a forked child does, with a connection of its own."""
-        self._wire = Wire(self._url, self._headers)
+        self._wires = [Wire(self._url, self._headers) for _ in range(_CONNECTIONS)]
         self._waiting: deque[Trace] = deque()
         self._awake = threading.Event()
         self._flushing: deque[threading.Event] = deque()
@@ -138,19 +140,38 @@ class TransactionSender:
             self._awake.clear()
             flushing = [self._flushing.popleft() for _ in range(len(self._flushing))]
             while self._waiting:
-                with _sending:
-                    self._send(self._waiting.popleft())
+                self._send_some()
             for done in flushing:
                 done.set()
-        self._wire.close()
+        for wire in self._wires:
+            wire.close()
 
-    def _send(self, trace: Trace) -> None:
+    def _send_some(self) -> None:
+        """Send one over each connection, then look at the answers."""
         if time.monotonic() < self._paused_until:
+            self._waiting.popleft()
             self._account.drop(RATE_LIMITED)
             return
+        under_way: list[Wire] = []
+        for wire in self._wires[: len(self._waiting)]:
+            with _sending:
+                self._begin(wire, self._waiting.popleft())
+                under_way.append(wire)
+        for wire in under_way:
+            with _sending:
+                self._finish(wire)
+
+    def _begin(self, wire: Wire, trace: Trace) -> None:
+        try:
+            wire.begin(*envelope(transaction(trace, self._facts)))
+        except BaseException:
+            self._account.drop(REFUSED)
+            raise
+
+    def _finish(self, wire: Wire) -> None:
         reason = REFUSED
         try:
-            status, headers = self._wire.post(*envelope(transaction(trace, self._facts)))
+            status, headers = wire.finish()
             if status in _OK:
                 reason = ""
             elif status == _TOO_MANY:

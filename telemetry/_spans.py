@@ -90,13 +90,16 @@ class LeanSpan(ReadableSpan, trace.Span):
 
     def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
         """Set several."""
-        if self._end_time is None:
-            length = self._provider.limits.max_span_attribute_length
-            for key, value in attributes.items():
-                if type(value) is int or (type(value) is str and (length is None or len(value) <= length)):
-                    self._put(key, value)
-                elif value is not None:
-                    self._put(key, _fitting(value, length))
+        if self._end_time is not None:
+            return
+        limits, kept = self._provider.limits, self._attributes
+        length, most = limits.max_span_attribute_length, limits.max_span_attributes
+        all_fit = most is None or len(kept) + len(attributes) <= most
+        for key, value in attributes.items():
+            if all_fit and (type(value) is int or (type(value) is str and (length is None or len(value) <= length))):
+                kept[key] = value
+            elif value is not None:
+                self._put(key, _fitting(value, length))
 
     def _put(self, key: str, value: Any) -> None:  # noqa: ANN401 - text, number, truth, or several of them
         most = self._provider.limits.max_span_attributes

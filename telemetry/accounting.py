@@ -41,19 +41,21 @@ class Account:
         self._lock = threading.Lock()
         self.created: int = 0
         self.sent: int = 0
-        self._lately = 0
+        self._held = self._lately = 0
         self.dropped: Counter[str] = Counter()
 
     def create(self, items: int = 1) -> None:
         """Count what was made."""
         with self._lock:
             self.created += items
+            self._held += items
 
     def admit(self) -> bool:
         """Count one that was made, and tell whether there is room for it; where there is none it is dropped."""
         with self._lock:
             self.created += 1
-            if self._held() <= self.capacity:
+            if self._held < self.capacity:
+                self._held += 1
                 return True
             self.dropped[QUEUE_FULL] += 1
             return False
@@ -62,28 +64,27 @@ class Account:
         """Count what was taken by the other side."""
         with self._lock:
             self.sent += items
+            self._held -= items
             self._lately = 0
 
     def drop(self, reason: str, items: int = 1) -> None:
         """Count what will never be sent."""
         with self._lock:
             self.dropped[reason] += items
+            self._held -= items
             self._lately += items if reason == NETWORK else 0
 
     @property
     def held(self) -> int:
         """What is neither sent nor dropped yet."""
         with self._lock:
-            return self._held()
+            return self._held
 
     @property
     def unsent(self) -> int:
         """What did not arrive as things stand: what is held, else what nobody took since something was last sent."""
         with self._lock:
-            return self._held() or self._lately
-
-    def _held(self) -> int:
-        return self.created - self.sent - self.dropped.total()
+            return self._held or self._lately
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import contextlib
 import time
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -23,7 +23,6 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 
 from telemetry._current_entry import current_entry
 from telemetry._runtime import current
-from telemetry._spans import LeanTracer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
     from telemetry._runtime import Runtime
+    from telemetry._spans import LeanTracer
 
 __all__ = ["Entry", "Root", "describe", "root_span", "stand_in"]
 
@@ -168,9 +168,9 @@ _NOTHING = contextlib.nullcontext()
 def _begin(
     runtime: Runtime, root: Root, ids: trace.SpanContext, caller: trace.SpanContext | None, started_at: int
 ) -> trace.Span:
-    if not (runtime.switches.tracing and isinstance(runtime.tracer, LeanTracer)):
+    if not (runtime.switches.tracing and runtime.tracing):
         return trace.NonRecordingSpan(ids)
-    return runtime.tracer.begin(root, ids, caller, started_at)
+    return cast("LeanTracer", runtime.tracer).begin(root, ids, caller, started_at)
 
 
 def stand_in(context: trace.SpanContext, error_type: str, attributes: Mapping[str, AttributeValue]) -> None:

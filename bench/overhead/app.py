@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import asynccontextmanager
@@ -86,6 +87,8 @@ def main() -> None:
     """Serve until SIGTERM."""
     from bench.overhead.variants import VARIANTS  # noqa: PLC0415 - a peer must be started before FastAPI's use
 
+    if os.environ.get("BENCH_GC") == "off":  # where instructions are counted
+        gc.disable()
     variant, port = VARIANTS[sys.argv[1]], int(sys.argv[2])
     pool, bot = create_pool(), Bot()
     app = variant.instrument(lambda: create_app(pool, bot), pool, bot)

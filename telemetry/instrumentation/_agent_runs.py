@@ -136,7 +136,7 @@ class CountingModel(WrapperModel):
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
         """Ask the model."""
-        response = await super().request(messages, model_settings, model_request_parameters)
+        response = await self.wrapped.request(messages, model_settings, model_request_parameters)
         self._observer.count(response, self._name(response))
         return response
 
@@ -150,7 +150,8 @@ class CountingModel(WrapperModel):
     ) -> AsyncGenerator[StreamedResponse, None]:
         """Ask the model for its answer piece by piece; what came is counted when the stream ends, however it ends."""
         start = time.perf_counter()
-        async with super().request_stream(messages, model_settings, model_request_parameters, run_context) as stream:
+        request = (messages, model_settings, model_request_parameters, run_context)
+        async with self.wrapped.request_stream(*request) as stream:
             try:
                 yield stream
             finally:

@@ -50,6 +50,8 @@ class Sentry:
     bodies: list[dict[str, Any]] = field(default_factory=list)
     encodings: list[str] = field(default_factory=list)
     answer: tuple[int, dict[str, str]] = (200, {})
+    delay: float = 0
+    """Seconds until an answer."""
 
     def flush(self) -> None:
         self.sender.flush(5)
@@ -68,6 +70,7 @@ def sentry() -> Iterator[Sentry]:
             found[0].encodings.append(encoding)
             text = gzip.decompress(body) if encoding == "gzip" else body
             found[0].bodies.append(json.loads(text.split(b"\n")[2]))
+            time.sleep(found[0].delay)
             status, headers = found[0].answer
             self.send_response(status)
             for name, value in ({"content-length": "0"} | headers).items():
@@ -101,6 +104,17 @@ def test_a_trace_is_one_transaction_with_its_spans(sentry: Sentry) -> None:
     assert (span["op"], span["description"], span["status"]) == ("db", "SELECT foods", "internal_error")
     assert span["parent_span_id"] == found["contexts"]["trace"]["span_id"]
     assert span["trace_id"] == found["contexts"]["trace"]["trace_id"]
+
+
+def test_several_are_under_way_at_once_where_the_way_is_long(sentry: Sentry) -> None:
+    sentry.delay = 0.1
+    for number in range(20):
+        sentry.tracer.start_span(str(number)).end()
+    start = time.monotonic()
+    sentry.flush()
+    assert time.monotonic() - start < 1.5  # one after the other take 2 s
+    assert {body["transaction"] for body in sentry.bodies} == {str(number) for number in range(20)}
+    assert (sentry.account.sent, sentry.account.held) == (20, 0)
 
 
 def test_only_what_is_long_is_compressed(sentry: Sentry) -> None:
@@ -179,7 +193,8 @@ def test_sentry_says_how_much_it_wants(sentry: Sentry, name: str) -> None:
 def test_too_many_that_wait_are_dropped_and_counted(sentry: Sentry) -> None:
     before = sentry.account.capacity
     stuck = threading.Event()
-    sentry.sender._wire.post = lambda *_: stuck.wait(10)  # type: ignore[method-assign,assignment]
+    for wire in sentry.sender._wires:
+        wire.begin = lambda *_: stuck.wait(10)  # type: ignore[method-assign,assignment]
     for _ in range(before + 200):
         sentry.tracer.start_span("x").end()
     assert sentry.account.dropped[QUEUE_FULL] == 200
@@ -187,7 +202,7 @@ def test_too_many_that_wait_are_dropped_and_counted(sentry: Sentry) -> None:
 
 
 def test_nobody_there_is_counted_and_raises_nothing(sentry: Sentry) -> None:
-    sentry.sender._wire = Wire("http://127.0.0.1:9/", {})
+    sentry.sender._wires = [Wire("http://127.0.0.1:9/", {})]
     sentry.tracer.start_span("x").end()
     sentry.flush()
     assert dict(sentry.account.dropped) == {NETWORK: 1}
