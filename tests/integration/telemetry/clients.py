@@ -14,7 +14,7 @@ import pytest
 import requests
 
 Get = Callable[..., Awaitable[Any]]
-PATIENCE = 0.3
+PATIENCE = 1.0
 """Seconds that the clients wait for an answer."""
 
 
