@@ -34,7 +34,8 @@ Every variant is a process with one uvicorn worker, the same application and ten
 round each is asked right after the bare application, in an order drawn anew, so that what else the machine does touches
 both alike. `CPU` is the processor time of the whole process a request, sending included, against the bare application's
 a moment before: the median over the rounds and its quartiles. `added` is what that is in time; `rate`, `p50` and `p99`
-are ratios as well. "bare" beside itself tells how exact that is.
+are ratios as well. "bare" is the same process twice in a row: what it is below 1 is the warmth of the second time, and
+its quartiles are as wide as everybody's.
 
 "ours 10%" records a tenth of the traces, and Sentry gets a tenth of all, as the plan's production does; "ours 100%"
 records all, Sentry the same tenth. The peers record and send that share by their own protocol.
@@ -86,7 +87,8 @@ def page(tables: list[str], rounds: int) -> str:
     """Return the document of a run."""
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {date.today():%Y-%m-%d}, {rounds} rounds"  # noqa: DTZ011 - the day here
     blocks = "".join(f"\n```\n{text}```\n" for text in tables)
-    return HEAD.format(machine=machine) + blocks + INSTRUCTIONS.format(table=COUNTED.read_text())
+    counted = COUNTED.read_text() if COUNTED.exists() else ""
+    return HEAD.format(machine=machine) + blocks + (INSTRUCTIONS.format(table=counted) if counted else "")
 
 
 def ground(running: ExitStack) -> tuple[Path, dict[str, str]]:
