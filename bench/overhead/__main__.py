@@ -46,7 +46,7 @@ INSTRUCTIONS = """
 Time on a shared machine differs by a tenth from one second to the next; the number of instructions does not. These are
 user space's, of all threads, sending spans and transactions included, in thousands a request and against the bare
 application's (`python -m stack exec python -m bench.overhead.instructions --write`, under valgrind). Not among them are
-waiting for the interpreter's lock, the export of metrics, and garbage collection, which many requests have in common.
+waiting for the interpreter's lock, what is done by the clock, and garbage collection, which many requests share.
 
 ```
 {table}```
