@@ -32,11 +32,10 @@ class SwitchedSampler(Sampler):
     def __init__(self, rest: Sampler, switches: Switches) -> None:
         """Leave to `rest` what is decided while tracing is on."""
         self._rest, self._switches = rest, switches
-        self._parent_based = isinstance(rest, ParentBased)
 
     def follows(self, parent: SpanContext) -> bool:
         """Tell whether a span is recorded if its parent is, without being asked about: within a process always."""
-        return self._switches.tracing and (self._parent_based or not parent.is_remote)
+        return self._switches.tracing and not parent.is_remote
 
     def should_sample(
         self,
@@ -56,10 +55,15 @@ class SwitchedSampler(Sampler):
 
 
 def sampler(settings: Settings, switches: Switches | None = None) -> Sampler:
-    """Return the sampler the settings ask for, while tracing is not switched off."""
+    """Return the sampler the settings ask for, while tracing is not switched off.
+
+    Within a process every one follows the parent: `traceidratio` would answer the same for the same trace, except for a
+    trusted caller's, which it would tear. A remote parent is followed by those that are `parentbased_`.
+    """
     root = _root(settings)
     parent_based = settings.traces_sampler is None or settings.traces_sampler.startswith("parentbased_")
-    return SwitchedSampler(ParentBased(root) if parent_based else root, switches or Switches())
+    remote = {} if parent_based else {"remote_parent_sampled": root, "remote_parent_not_sampled": root}
+    return SwitchedSampler(ParentBased(root, **remote), switches or Switches())
 
 
 def bound(settings: Settings) -> int:

@@ -129,13 +129,14 @@ def test_a_trusted_callers_trace_goes_on_as_it_says(unsampled: Recorded, *, samp
     assert [span.parent and span.parent.span_id for span in unsampled.spans] == [caller.span_id] * sampled
 
 
-def test_a_trusted_callers_trace_stays_whole_where_a_sampler_would_decide_otherwise() -> None:
+@pytest.mark.parametrize("tracer", ["telemetry", "the application's own"])
+def test_a_trusted_callers_trace_stays_whole_where_a_sampler_would_decide_otherwise(tracer: str) -> None:
     settings = Settings(traces_sampler="traceidratio", traces_sampler_arg=0.0)
     caller = SpanContext(int(TRACE, 16), int(SPAN, 16), is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
     for recorded in record(settings):
         entry = Entry(caller)
         entry.start(ROOT)
-        with entry.attached(), telemetry.get_tracer().start_as_current_span("inside"):
+        with entry.attached(), recorded.runtime.tracer_provider.get_tracer(tracer).start_as_current_span("inside"):
             pass
         with entry.end(lambda: ROOT):
             pass
