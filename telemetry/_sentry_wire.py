@@ -47,12 +47,7 @@ class Wire:
         self._message = b""
         self._head = "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items())])
 
-    def post(self, body: bytes, encoding: str = "identity") -> Answer:
-        """Post; raises as `finish`."""
-        self.begin(body, encoding)
-        return self.finish()
-
-    def begin(self, body: bytes, encoding: str = "identity") -> None:
+    def begin(self, body: bytes, encoding: str) -> None:
         """Write a request, where the connection is open still; `finish` sees to the rest."""
         facts = f"\r\ncontent-encoding: {encoding}\r\ncontent-length: {len(body)}\r\n\r\n"
         self._message = (self._head + facts).encode("ascii") + body

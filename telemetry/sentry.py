@@ -44,7 +44,7 @@ __all__ = ["Sentry", "fields_of"]
 LEAN, PROCESSOR, OTLP = "lean", "processor", "otlp"
 _handing_over = Guard("hand an error to Sentry")
 
-_NO_SCOPE = contextlib.nullcontext()
+_NOTHING = contextlib.nullcontext()
 
 
 class Sentry:
@@ -63,7 +63,7 @@ class Sentry:
         self._accounts = accounts or Accounts()
         self._transactions: Transactions | None = None
         self._inherited: list[object] = []
-        self._new_scope: Callable[[], AbstractContextManager[object]] = lambda: _NO_SCOPE
+        self._new_scope: Callable[[], AbstractContextManager[object]] = lambda: _NOTHING
 
     @classmethod
     def start(cls, settings: Settings, switches: Switches | None = None, accounts: Accounts | None = None) -> Sentry:
@@ -169,7 +169,7 @@ class Sentry:
     def linked(self) -> AbstractContextManager[object]:
         """Make the span current in which this thread was started, where the thread has none of its own."""
         if self._sdk is None:
-            return _NO_SCOPE
+            return _NOTHING
         from telemetry._sentry_hooks import linked  # noqa: PLC0415 - imports the optional sentry-sdk
 
         return linked()

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.overhead.__main__ import ground
+from bench.overhead.__main__ import COUNTED, ground
 from bench.overhead.load import send
 from bench.overhead.measure import WORKLOADS, Workload
 from bench.overhead.servers import Process
@@ -31,7 +31,6 @@ from bench.overhead.variants import VARIANTS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PAGE = Path(__file__).parent / "instructions.txt"
 NAMES = (
     "bare", "ours 100%", "ours 10%", "ours 1%", "ours 10%, no Sentry", "ours 100%, no Sentry", "ours 100%, all off",
     "OTel 100%", "OTel 10%", "OTel tuned 10%", "Sentry 10%", "logfire 10%", "elastic-apm 10%",
@@ -86,7 +85,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.overhead.instructions", description=__doc__)
     parser.add_argument("--variants", nargs="*", default=NAMES)
     parser.add_argument("--workloads", nargs="*", default=list(REQUESTS))
-    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}, which make bench puts into its page")
+    parser.add_argument("--write", action="store_true", help=f"write {COUNTED.name}, a part of make bench's page")
     options = parser.parse_args()
     if not shutil.which("valgrind"):
         sys.exit("valgrind is not installed: it counts the instructions (apt install valgrind)")
@@ -103,7 +102,7 @@ def main() -> int:
             )
             print(lines[-1], flush=True)
     if options.write:
-        PAGE.write_text("\n".join(lines) + "\n")
+        COUNTED.write_text("\n".join(lines) + "\n")
     return 0
 
 
