@@ -14,15 +14,10 @@ from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
-import psycopg
-
 from bench.overhead.measure import BARE, WORKLOADS, Figures, measure
-from bench.overhead.servers import Server, Sink, environment
+from bench.overhead.servers import ground, start
 from bench.overhead.starting import starts, starts_table
 from bench.overhead.variants import VARIANTS
-from examples.health_agent.embedded import passing_url
-from stack import settings
-from stack.build.venv import ensure_venv
 from stack.settings import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -34,8 +29,8 @@ Every variant is a process with one uvicorn worker, the same application and ten
 round each is asked right after the bare application, in an order drawn anew, so that what else the machine does touches
 both alike. `CPU` is the processor time of the whole process a request, sending included, against the bare application's
 a moment before: the median over the rounds and its quartiles. `added` is what that is in time; `rate`, `p50` and `p99`
-are ratios as well. "bare" is the same process twice in a row: what it is below 1 is the warmth of the second time, and
-its quartiles are as wide as everybody's.
+are ratios as well. "bare" is one more process of the bare application: how far its figures lie from 1, and from each
+other, is how far everybody's may.
 
 "ours 10%" records a tenth of the traces, and Sentry gets a tenth of all, as the plan's production does; "ours 100%"
 records all, Sentry the same tenth. The peers record and send that share by their own protocol.
@@ -53,12 +48,6 @@ waiting for the interpreter's lock, what is done by the clock, and garbage colle
 """
 COUNTED = Path(__file__).parent / "instructions.txt"
 START_ROUNDS = 3
-TABLES = """
-CREATE TABLE foods (id int PRIMARY KEY, name text, kcal int);
-INSERT INTO foods SELECT number, 'food ' || number, number FROM generate_series(0, 999) number;
-CREATE TABLE entries (food int, grams int);
-CREATE INDEX ON entries (food);
-"""
 
 
 def main() -> int:
@@ -74,9 +63,9 @@ def main() -> int:
         python, environ = ground(running)
         tables = [starts_table(starts(names, python, environ, START_ROUNDS))] if options.write else []
         print(*tables, sep="", end="")
-        servers = start(names, python, environ, running)
+        reference, *servers = start([BARE, *names], python, environ, running)
         for workload in options.workloads:
-            tables.append(table(workload, measure(servers, WORKLOADS[workload], options.rounds)))
+            tables.append(table(workload, measure(reference, servers, WORKLOADS[workload], options.rounds)))
             print(tables[-1], flush=True)
     if options.write:
         PAGE.write_text(page(tables, options.rounds))
@@ -89,31 +78,6 @@ def page(tables: list[str], rounds: int) -> str:
     blocks = "".join(f"\n```\n{text}```\n" for text in tables)
     counted = COUNTED.read_text() if COUNTED.exists() else ""
     return HEAD.format(machine=machine) + blocks + (INSTRUCTIONS.format(table=counted) if counted else "")
-
-
-def ground(running: ExitStack) -> tuple[Path, dict[str, str]]:
-    """Start a database and a sink, which end with `running`; return the variants' interpreter and environment."""
-    python = ensure_venv(settings.load(), "peers") / "bin/python"
-    database = passing_url()
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(TABLES.encode())
-    sink = Sink(Path(sys.executable))
-    running.callback(sink.stop)
-    sink.wait()
-    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
-    return python, environment(sink.port, endpoint, database)
-
-
-def start(names: list[str], python: Path, environ: dict[str, str], running: ExitStack) -> list[Server]:
-    """Start a server a variant; all end with `running`."""
-    servers = []
-    for name in names:
-        server = Server(name, python, environ)
-        running.callback(server.stop)
-        servers.append(server)
-    for server in servers:
-        server.wait()
-    return servers
 
 
 def table(workload: str, found: dict[str, Figures]) -> str:

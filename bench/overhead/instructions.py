@@ -22,17 +22,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.overhead.__main__ import COUNTED, ground
+from bench.overhead.__main__ import COUNTED
 from bench.overhead.load import send
-from bench.overhead.measure import WORKLOADS, Workload
-from bench.overhead.servers import Process
+from bench.overhead.measure import BARE, WORKLOADS, Workload
+from bench.overhead.servers import Process, ground
 from bench.overhead.variants import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAMES = (
-    "bare", "ours 100%", "ours 10%", "ours 1%", "ours 10%, no Sentry", "ours 100%, no Sentry", "ours 100%, all off",
+    BARE, "ours 100%", "ours 10%", "ours 1%", "ours 10%, no Sentry", "ours 100%, no Sentry", "ours 100%, all off",
     "OTel 100%", "OTel 10%", "OTel tuned 10%", "Sentry 10%", "logfire 10%", "elastic-apm 10%",
 )  # fmt: skip
 REQUESTS = {
@@ -94,7 +94,7 @@ def main() -> int:
     bare: list[float] = []
     with ExitStack() as running:
         python, environ = ground(running)
-        for name in options.variants:
+        for name in (BARE, *(name for name in options.variants if name != BARE)):
             counts = count(name, python, environ, options.workloads)
             bare = bare or counts
             lines.append(

@@ -79,18 +79,15 @@ class Figures:
         return middle, low, high
 
 
-def measure(servers: list[Server], workload: Workload, rounds: int) -> dict[str, Figures]:
-    """Warm up, then ask each server in each round, in an order drawn anew; the first of them is the bare one.
-
-    It is a variant as well: its pairs tell how far two bursts of the same server lie apart.
-    """
-    bare, found = servers[0], {server.name: Figures() for server in servers}
-    for server in servers:
+def measure(reference: Server, servers: list[Server], workload: Workload, rounds: int) -> dict[str, Figures]:
+    """Warm up, then ask each server in each round, in an order drawn anew, right after the bare one for `reference`."""
+    found = {server.name: Figures() for server in servers}
+    for server in (reference, *servers):
         asyncio.run(send(workload.load, server.port))
     order = random.Random(1)
     for _ in range(rounds):
         for server in order.sample(servers, len(servers)):
-            before = _burst(bare, workload, settle=0)
+            before = _burst(reference, workload, settle=0)
             found[server.name].pairs.append((before, _burst(server, workload, settle=SETTLE_SECONDS)))
             found[server.name].memory = server.memory
     return found

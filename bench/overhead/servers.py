@@ -5,22 +5,34 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+import psycopg
 
 from bench.overhead.variants import VARIANTS
+from examples.health_agent.embedded import passing_url
+from stack import settings
+from stack.build.venv import ensure_venv
 from stack.ports import free_ports
 from stack.settings import ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from contextlib import ExitStack
 
-__all__ = ["Server", "Sink", "environment"]
+__all__ = ["Process", "Server", "ground", "start"]
 
 _START_SECONDS = 40.0
-QUICKLY = {
+_TABLES = """
+CREATE TABLE foods (id int PRIMARY KEY, name text, kcal int);
+INSERT INTO foods SELECT number, 'food ' || number, number FROM generate_series(0, 999) number;
+CREATE TABLE entries (food int, grams int);
+CREATE INDEX ON entries (food);
+"""
+_QUICKLY = {
     "OTEL_BSP_SCHEDULE_DELAY": "500",
     "ELASTIC_APM_API_REQUEST_TIME": "500ms",
     "DD_TRACE_WRITER_INTERVAL_SECONDS": "0.5",
@@ -28,11 +40,11 @@ QUICKLY = {
 """Each sends what it has within the time that is measured."""
 
 
-def environment(sink: int, endpoint: str, database: str) -> dict[str, str]:
+def _environment(sink: int, endpoint: str, database: str) -> dict[str, str]:
     """Return what every variant is told: the same Collector, database and sink."""
     prefixes = ("OTEL_", "SENTRY_", "TELEMETRY_", "ENABLE_", "DD_", "ELASTIC_")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
-    return clean | QUICKLY | {
+    return clean | _QUICKLY | {
         "DATABASE_URL": database,
         "BOT_API_PORT": str(sink),
         "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS": "/webhook/",
@@ -121,3 +133,28 @@ class Sink(Process):
     def __init__(self, python: Path) -> None:
         """Start it."""
         super().__init__([str(python), "-m", "bench.overhead.sink"], dict(os.environ) | {"PYTHONPATH": str(ROOT)})
+
+
+def ground(running: ExitStack) -> tuple[Path, dict[str, str]]:
+    """Start a database and a sink, which end with `running`; return the variants' interpreter and environment."""
+    python = ensure_venv(settings.load(), "peers") / "bin/python"
+    database = passing_url()
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(_TABLES.encode())
+    sink = Sink(Path(sys.executable))
+    running.callback(sink.stop)
+    sink.wait()
+    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    return python, _environment(sink.port, endpoint, database)
+
+
+def start(names: list[str], python: Path, environ: dict[str, str], running: ExitStack) -> list[Server]:
+    """Start a server a variant; all end with `running`."""
+    servers = []
+    for name in names:
+        server = Server(name, python, environ)
+        running.callback(server.stop)
+        servers.append(server)
+    for server in servers:
+        server.wait()
+    return servers
