@@ -56,10 +56,11 @@ class Series:
         self._exemplars: dict[int, tuple[float, int, SpanContext]] = {}
 
     def _example(self, place: int, value: float) -> None:
-        """Keep a measurement as the newest example of its bucket, where its trace is recorded."""
-        entry = current_entry.get()
-        if entry is not None and not entry.recorded and self._which is TRACE_BASED:
-            return  # most requests: to ask for the span takes longer than to add the value
+        """Keep a measurement as the newest example of its bucket, where its trace is recorded.
+
+        Not to be called within an entry of which nothing is recorded, unless all may be examples: most requests, where
+        to ask for the span takes longer than to add the value.
+        """
         span = trace.get_current_span().get_span_context()
         if span.trace_flags.sampled or self._which is ALWAYS_ON:
             self._exemplars[place] = (value, time.time_ns(), span)
@@ -87,7 +88,9 @@ class SumSeries(Series):
         with self._lock:
             self._value += amount
         if amount and self._which is not ALWAYS_OFF:
-            self._example(0, amount)
+            entry = current_entry.get()
+            if entry is None or entry.recorded or self._which is ALWAYS_ON:
+                self._example(0, amount)
 
     def point(self, now: int) -> NumberDataPoint:
         """Return the sum as it stands."""
@@ -119,7 +122,9 @@ class HistogramSeries(Series):
             if value > self._max:  # noqa: PLR1730
                 self._max = value
         if self._which is not ALWAYS_OFF:
-            self._example(place, value)
+            entry = current_entry.get()
+            if entry is None or entry.recorded or self._which is ALWAYS_ON:
+                self._example(place, value)
 
     def point(self, now: int) -> HistogramDataPoint:
         """Return the counts as they stand."""

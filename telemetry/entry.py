@@ -10,9 +10,9 @@ not as it says.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from contextlib import contextmanager
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "Root", "describe", "root_span", "stand_in"]
 
 _SAMPLED, _NOT_SAMPLED = trace.TraceFlags(trace.TraceFlags.SAMPLED), trace.TraceFlags.get_default()
+_NO_FACTS: Mapping[str, AttributeValue] = MappingProxyType({})
 REASON = "sampling.reason"
 """On a root span that is recorded without the rest of its trace: `error` or `slow`."""
 
@@ -49,6 +50,17 @@ class Root(NamedTuple):
     links: Sequence[trace.Link] = ()
 
 
+class _Unrecorded(trace.NonRecordingSpan):
+    """The current span of an entry that is not sampled; its context is made for who asks for it, and few do."""
+
+    def __init__(self, trace_id: int, span_id: int) -> None:
+        self._trace_id, self._span_id = trace_id, span_id
+
+    @cached_property
+    def _context(self) -> trace.SpanContext:  # type: ignore[override]  # a field of the API's class
+        return trace.SpanContext(self._trace_id, self._span_id, False, _NOT_SAMPLED)
+
+
 class Entry:
     """One beginning: its ids, the decision, and what must be known if it is to leave a root span afterwards.
 
@@ -56,25 +68,25 @@ class Entry:
     """
 
     __slots__ = (
-        "_error", "_facts", "_ids", "_reported", "_started_at",
+        "_error", "_facts", "_reported", "_span_id", "_started_at", "_trace_id",
         "caller", "ended", "recorded", "root", "runtime", "sampled",
     )  # fmt: skip
 
     def __init__(self, caller: trace.SpanContext | None = None) -> None:
         """Decide; `caller` is the span of a trusted one."""
-        self.runtime: Runtime = current()
+        runtime = current()
+        self.runtime: Runtime = runtime
         self.caller: trace.SpanContext | None = caller
-        trace_id = caller.trace_id if caller else self.runtime.ids.generate_trace_id()
+        self._trace_id: int = caller.trace_id if caller else runtime.ids.generate_trace_id()
+        self._span_id = runtime.ids.generate_span_id()
         self.sampled: bool = (
-            self.runtime.tracing
-            and self.runtime.switches.tracing
-            and (caller.trace_flags.sampled if caller else self.runtime.keeps_trace(trace_id))
+            runtime.tracing
+            and runtime.switches.tracing
+            and (caller.trace_flags.sampled if caller else runtime.keeps_trace(self._trace_id))
         )
-        flags = _SAMPLED if self.sampled else _NOT_SAMPLED
-        self._ids = trace.SpanContext(trace_id, self.runtime.ids.generate_span_id(), False, flags)
-        self.root: trace.Span = trace.INVALID_SPAN if self.sampled else trace.NonRecordingSpan(self._ids)
+        self.root: trace.Span = trace.INVALID_SPAN if self.sampled else _Unrecorded(self._trace_id, self._span_id)
         self._started_at = time.time_ns()
-        self._facts: dict[str, AttributeValue] = {}
+        self._facts: Mapping[str, AttributeValue] = _NO_FACTS
         self._error: str | None = None
         self._reported: str | None = None
         self.ended: bool = False
@@ -83,7 +95,7 @@ class Entry:
     def start(self, root: Root) -> None:
         """Start the root span, where the entry is sampled."""
         if self.sampled:
-            self.root = _begin(self.runtime, root, self._ids, self.caller, self._started_at)
+            self.root = self._begin(root)
 
     def attached(self) -> AbstractContextManager[None]:
         """Run the body in the root span, with nothing of what ran before in this task: no baggage, no other entry."""
@@ -94,7 +106,7 @@ class Entry:
         if self.sampled:
             self.root.set_attribute(key, value)
         else:
-            self._facts[key] = value
+            self._facts = {**self._facts, key: value}
 
     def fail(self, error_type: str) -> None:
         """Note that it failed; the first error names the kind."""
@@ -104,8 +116,10 @@ class Entry:
         """Note an error that was reported in it and did not make it fail: its trace must be found all the same."""
         self._reported = self._reported or error_type
 
-    def end(self, describe: Callable[[], Root], *, slow: bool = False) -> AbstractContextManager[object]:
-        """Return a context for recording the metrics; the root span, if there is one, is current in it and then ends.
+    def end(
+        self, describe: Callable[[], Root], record: Callable[[], None] = lambda: None, *, slow: bool = False
+    ) -> None:
+        """Have `record` record the metrics; the root span, if there is one, is current in it and then ends.
 
         `describe` is called where an entry that was not sampled leaves its root span after all.
         """
@@ -113,17 +127,23 @@ class Entry:
         if self.sampled:
             if self._error is not None:
                 self.root.set_status(trace.StatusCode.ERROR, self._error)
-            return _Ending(self.root)
-        if self.runtime.tracing and (slow or self._error or self._reported):
+            _end(self.root, record)
+        elif (slow or self._error or self._reported) and self.runtime.tracing:
             self.recorded = True
-            return _Ending(self._late_root(describe()))
-        return _NOTHING
+            _end(self._late_root(describe()), record)
+        else:
+            record()
+
+    def _begin(self, root: Root) -> trace.Span:
+        """Start a root span that is recorded, under the ids that errors and log lines carry."""
+        ids = trace.SpanContext(self._trace_id, self._span_id, False, _SAMPLED)
+        return _begin(self.runtime, root, ids, self.caller, self._started_at)
 
     def _late_root(self, root: Root) -> trace.Span:
-        ids = trace.SpanContext(self._ids.trace_id, self._ids.span_id, False, _SAMPLED)
-        span = _begin(self.runtime, root, ids, self.caller, self._started_at)
+        span = self._begin(root)
         error = self._error or self._reported
-        span.set_attributes(self._facts | ({REASON: "error", "error.type": error} if error else {REASON: "slow"}))
+        reason = {REASON: "error", "error.type": error} if error else {REASON: "slow"}
+        span.set_attributes({**self._facts, **reason})
         if error is not None:
             span.set_status(trace.StatusCode.ERROR, error)
         return span
@@ -146,23 +166,13 @@ class _Attached:
         current_entry.reset(self._entered)
 
 
-class _Ending:
-    """A context in which a root span is the current one, and which ends it."""
-
-    __slots__ = ("_root", "_token")
-
-    def __init__(self, root: trace.Span) -> None:
-        self._root = root
-
-    def __enter__(self) -> None:
-        self._token = otel_context.attach(Context({_SPAN_KEY: self._root}))
-
-    def __exit__(self, *_: object) -> None:
-        otel_context.detach(self._token)
-        self._root.end()
-
-
-_NOTHING = contextlib.nullcontext()
+def _end(root: trace.Span, record: Callable[[], None]) -> None:
+    token = otel_context.attach(Context({_SPAN_KEY: root}))
+    try:
+        record()
+    finally:
+        otel_context.detach(token)
+        root.end()
 
 
 def _begin(
@@ -204,5 +214,4 @@ def root_span(root: Root) -> Iterator[trace.Span]:
         entry.fail(type(error).__name__)
         raise
     finally:
-        with entry.end(lambda: root):
-            pass
+        entry.end(lambda: root)

@@ -69,7 +69,8 @@ class Instruments:
         """Add to a counter."""
         if self._store is not None and self._switches.metrics:
             try:
-                self._found(metric, labels).add(amount)
+                series: Any = self._series.get((metric.name, metric.pick(labels))) or self._within(metric, labels)
+                series.add(amount)
             except Exception as error:  # noqa: BLE001 - the guard's own kind
                 _recording.caught(error)
 
@@ -77,12 +78,10 @@ class Instruments:
         """Record one value into a histogram, in the metric's unit."""
         if self._store is not None and self._switches.metrics:
             try:
-                self._found(metric, labels).record(value)
+                series: Any = self._series.get((metric.name, metric.pick(labels))) or self._within(metric, labels)
+                series.record(value)
             except Exception as error:  # noqa: BLE001 - the guard's own kind
                 _recording.caught(error)
-
-    def _found(self, metric: Metric, labels: Mapping[str, str]) -> Any:  # noqa: ANN401 - of the metric's kind
-        return self._series.get((metric.name, metric.pick(labels))) or self._within(metric, labels)
 
     def _within(self, metric: Metric, labels: Mapping[str, str]) -> SumSeries | HistogramSeries:
         """Find a series; it is remembered by the values asked for, unless one was past its bound: those never end."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from opentelemetry import trace
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from telemetry import catalog
 from telemetry._guard import Guard
 from telemetry._runtime import current
+from telemetry._suppression import is_suppressed
 from telemetry.instrumentation._rate_limit import remaining_ratio
 from telemetry.propagation import names_of_host, set_trace_headers
 from telemetry.redaction import clean_url
@@ -41,7 +41,7 @@ class CallObserver:
         self._span: trace.Span = trace.INVALID_SPAN
         self._service = catalog.OTHER
         self._start = time.perf_counter()
-        self._watched = is_instrumentation_enabled() and _BOT_API.search(url) is None
+        self._watched = not is_suppressed() and _BOT_API.search(url) is None
         with _starting:
             if self._watched:
                 self._service = service_of(url)

@@ -105,16 +105,18 @@ class QueryObserver(NotObserved):
         because an earlier one of its pipeline failed, is not measured.
         """
         statement, self._statement = self._statement, None
-        if statement is not None:
-            with _finishing:
-                self.pause()
+        if statement is None:
+            return
+        try:
+            self.pause()
+            if self._span is not trace.INVALID_SPAN:
                 self._end_span(error)
-                if type(error).__name__ != "PipelineAborted":
-                    self._measure(statement, error)
+            if type(error).__name__ != "PipelineAborted":
+                self._measure(statement, error)
+        except Exception as failure:  # noqa: BLE001 - the guard's own kind
+            _finishing.caught(failure)
 
     def _end_span(self, error: BaseException | None) -> None:
-        if self._span is trace.INVALID_SPAN:
-            return
         if isinstance(error, Exception):
             self._span.set_status(trace.StatusCode.ERROR, type(error).__name__)
             self._span.set_attribute("error.type", getattr(error, "sqlstate", None) or type(error).__name__)
@@ -123,10 +125,10 @@ class QueryObserver(NotObserved):
     def _measure(self, statement: Statement, error: BaseException | None) -> None:
         if error is not None and _is_of_database(error):
             count_error(error, "database")
-        runtime, labels = current(), {"query_type": statement.query_type}
-        runtime.instruments.record(catalog.DB_QUERY_DURATION, self._seconds, labels)
+        runtime = current()
+        runtime.instruments.record(catalog.DB_QUERY_DURATION, self._seconds, statement.labels)
         if self._seconds > runtime.settings.slow_query_seconds:
-            runtime.instruments.add(catalog.DB_SLOW_QUERIES, 1, labels)
+            runtime.instruments.add(catalog.DB_SLOW_QUERIES, 1, statement.labels)
 
 
 def record_fetch(cursor: Any, started: int, error: BaseException | None = None) -> None:  # noqa: ANN401 - sync or async

@@ -40,8 +40,8 @@ class Request:
     """The state of one request; streams and WebSockets are measured apart from requests, whose time they would blur."""
 
     __slots__ = (
-        "_entry", "_finished", "_gone", "_headers", "_receive", "_scope", "_send", "_start", "_status", "_stream",
-        "_websocket",
+        "_entry", "_finished", "_gone", "_headers", "_receive", "_route", "_scope", "_seconds", "_send", "_start",
+        "_status", "_stream", "_websocket",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, entry: Entry, receive: Receive, send: Send) -> None:
@@ -51,6 +51,8 @@ class Request:
         self._stream = WEBSOCKET if self._websocket else ""
         self._headers: Any = ()
         self._status = 0
+        self._route: str | None = None
+        self._seconds = 0.0
         self._gone = False
         self._finished = False
         self._start = time.perf_counter()
@@ -85,19 +87,21 @@ class Request:
         if self._finished:
             return
         self._finished = True
-        with _finishing:
-            self._close(error, time.perf_counter() - self._start)
+        self._seconds = time.perf_counter() - self._start
+        try:
+            self._close(error)
+        except Exception as failure:  # noqa: BLE001 - the guard's own kind
+            _finishing.caught(failure)
 
-    def _close(self, error: BaseException | None, seconds: float) -> None:
-        status = self._final_status(error)
+    def _close(self, error: BaseException | None) -> None:
+        entry, status = self._entry, self._final_status(error)
+        self._status, self._route = status, endpoint(self._scope)
         if status >= SERVER_ERROR:
-            self._entry.fail(type(error).__name__ if error is not None else str(status))
-        route = endpoint(self._scope)
-        if self._entry.sampled:
-            self._describe(self._entry.root, status, route)
-        slow = not self._stream and seconds > self._entry.runtime.settings.slow_request_seconds
-        with self._entry.end(lambda: self._late_root(status, route), slow=slow):
-            self._record(str(status), seconds, route or UNMATCHED)
+            entry.fail(type(error).__name__ if error is not None else str(status))
+        if entry.sampled:
+            self._describe(entry.root)
+        slow = not self._stream and self._seconds > entry.runtime.settings.slow_request_seconds
+        entry.end(self._late_root, self._record, slow=slow)
 
     def _final_status(self, error: BaseException | None) -> int:
         """Return what was sent where the answer is complete; else whose fault it is that it is not."""
@@ -109,35 +113,38 @@ class Request:
             return SERVER_ERROR
         return self._status
 
-    def _record(self, status: str, seconds: float, route: str) -> None:
+    def _record(self) -> None:
         instruments = self._entry.runtime.instruments
-        labels = {"method": self._scope.get("method", ""), "endpoint": route, "status": status, "kind": self._stream}
+        labels = {
+            "method": self._scope.get("method", ""), "endpoint": self._route or UNMATCHED,
+            "status": str(self._status), "kind": self._stream,
+        }  # fmt: skip
         if not self._websocket:
             instruments.add(catalog.HTTP_REQUESTS, 1, labels)
         metric = catalog.HTTP_STREAM_DURATION if self._stream else catalog.HTTP_REQUEST_DURATION
-        instruments.record(metric, seconds, labels)
+        instruments.record(metric, self._seconds, labels)
 
     def root(self) -> Root:
         """Return the span as it starts, before any route has matched."""
         return Root(span_name(self._scope, None), trace.SpanKind.SERVER, request_attributes(self._scope))
 
-    def _describe(self, span: trace.Span, status: int, route: str | None) -> None:
-        span.update_name(span_name(self._scope, route))
-        found: dict[str, str | int] = {"http.route": route} if route else {}
+    def _describe(self, span: trace.Span) -> None:
+        span.update_name(span_name(self._scope, self._route))
+        found: dict[str, str | int] = {"http.route": self._route} if self._route else {}
         if not self._websocket:
-            found["http.response.status_code"] = status
-        if status >= SERVER_ERROR:
-            found["error.type"] = str(status)
+            found["http.response.status_code"] = self._status
+        if self._status >= SERVER_ERROR:
+            found["error.type"] = str(self._status)
         span.set_attributes(found)
 
-    def _late_root(self, status: int, route: str | None) -> Root:
-        attributes: dict[str, str | int] = {"http.route": route} if route else {}
+    def _late_root(self) -> Root:
+        attributes: dict[str, str | int] = {"http.route": self._route} if self._route else {}
         if not self._websocket:
             attributes |= {
                 "http.request.method": http_method(self._scope["method"]),
-                "http.response.status_code": status,
+                "http.response.status_code": self._status,
             }
-        return Root(span_name(self._scope, route), trace.SpanKind.SERVER, attributes)
+        return Root(span_name(self._scope, self._route), trace.SpanKind.SERVER, attributes)
 
 
 def request_attributes(scope: Scope) -> dict[str, str | int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -68,10 +68,10 @@ class Statement:
         """The span's name: operation and table."""
         return f"{self.operation} {self.table}" if self.table else self.operation
 
-    @property
-    def query_type(self) -> str:
-        """The label: select, insert, update, delete or other."""
-        return _QUERY_TYPES.get(self.operation, "other")
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """The labels of its metrics: select, insert, update, delete or other."""
+        return {"query_type": _QUERY_TYPES.get(self.operation, "other")}
 
 
 def statement_of(query: object) -> Statement | None:

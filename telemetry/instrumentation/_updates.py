@@ -81,8 +81,8 @@ class Work:
 
     def _finish(self, seconds: float) -> None:
         slow = seconds > current().settings.slow_update_seconds
-        with self.entry.end(lambda: self._root, slow=slow):
-            self._record(self._labels | {"status": self._status}, seconds)
+        labels = self._labels | {"status": self._status}
+        self.entry.end(lambda: self._root, lambda: self._record(labels, seconds), slow=slow)
 
     def _record(self, labels: dict[str, str], seconds: float) -> None:
         raise NotImplementedError

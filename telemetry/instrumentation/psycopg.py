@@ -16,12 +16,11 @@ import time
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-
 from telemetry import catalog
 from telemetry._extras import require
 from telemetry._guard import Guard
 from telemetry._runtime import current
+from telemetry._suppression import is_suppressed
 from telemetry.instrumentation._handle import Handle, Shared, patch_all
 from telemetry.instrumentation._pipelines import PipelinedQuery, wrap_exit, wrap_exit_async, wrap_results
 from telemetry.instrumentation._pool import watch_pool
@@ -52,15 +51,15 @@ def instrument_pool(pool: AnyPool) -> Handle:
 
 
 def _observe(cursor: Any, query: object) -> NotObserved:  # noqa: ANN401 - any of psycopg's cursors
-    observer = NOT_OBSERVED
-    with _reading:
-        if within_pool.get() or current().is_off or not is_instrumentation_enabled():
+    try:
+        if within_pool.get() or current().is_off or is_suppressed() or (statement := statement_of(query)) is None:
             return NOT_OBSERVED
-        if (statement := statement_of(query)) is not None:
-            connection = cursor.connection
-            kind = PipelinedQuery if connection.pgconn.pipeline_status else QueryObserver
-            observer = kind(connection, statement)
-    return observer
+        connection = cursor.connection
+        kind = PipelinedQuery if connection.pgconn.pipeline_status else QueryObserver
+        return kind(connection, statement)
+    except Exception as error:  # noqa: BLE001 - the guard's own kind
+        _reading.caught(error)
+    return NOT_OBSERVED
 
 
 def _wrap_execute(execute: Callable[..., Any]) -> Callable[..., Any]:

@@ -41,8 +41,7 @@ def handled_in_an_entry() -> None:
     entry.start(ROOT)
     with entry.attached():
         telemetry.record_error(failure())
-    with entry.end(lambda: ROOT):
-        pass
+    entry.end(lambda: ROOT)
 
 
 def in_a_thread_that_outlives_its_entry() -> None:
@@ -50,8 +49,7 @@ def in_a_thread_that_outlives_its_entry() -> None:
     entry.start(ROOT)
     with entry.attached():
         thread = threading.Thread(target=contextvars.copy_context().run, args=(telemetry.record_error, failure()))
-    with entry.end(lambda: ROOT):
-        pass
+    entry.end(lambda: ROOT)
     thread.start()
     thread.join()
 

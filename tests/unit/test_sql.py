@@ -49,7 +49,7 @@ CASES = [
 def test_a_statement_is_named_by_operation_and_table(query: object, summary: str, query_type: str) -> None:
     statement = statement_of(query)
     assert statement is not None
-    assert (statement.summary, statement.query_type) == (summary, query_type)
+    assert (statement.summary, statement.labels["query_type"]) == (summary, query_type)
 
 
 @pytest.mark.parametrize(
