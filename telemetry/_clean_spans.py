@@ -5,6 +5,8 @@ stack; of its message, what `telemetry._own_texts` knows as the program's own. T
 whatever class a span is of; that of attributes is `telemetry.redaction.clean_attributes`.
 """
 
+# ruff: noqa: SLF001 - fields are read where `ReadableSpan` keeps them: a property is a call, two of them make copies
+
 from __future__ import annotations
 
 import linecache
@@ -41,20 +43,20 @@ def clean_spans(spans: Sequence[ReadableSpan]) -> list[ReadableSpan]:
 
 
 def _clean(span: ReadableSpan, own: frozenset[str], *, messages: bool) -> ReadableSpan:
-    attributes, status = clean_attributes(span.attributes, own), span.status
+    attributes, status = clean_attributes(span._attributes, own), span._status
     return ReadableSpan(
-        name=clean_name(span.name, attributes),
+        name=clean_name(span._name, attributes),
         context=_stateless(span.context),
-        parent=span.parent,
-        resource=span.resource,
+        parent=span._parent,
+        resource=span._resource,
         attributes=attributes,
-        events=[_event(event, own, messages=messages) for event in span.events] if span.events else (),
-        links=[Link(_stateless(link.context)) for link in span.links] if span.links else (),
-        kind=span.kind,
+        events=[_event(event, own, messages=messages) for event in span._events] if span._events else (),
+        links=[Link(_stateless(link.context)) for link in span._links] if span._links else (),
+        kind=span._kind,
         status=Status(status.status_code, clean_status(status.description)) if status.description else status,
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=_scope(span.instrumentation_scope),
+        start_time=span._start_time,
+        end_time=span._end_time,
+        instrumentation_scope=_scope(span._instrumentation_scope),
     )
 
 

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -47,7 +48,7 @@ class Facts:
 def envelope(event: dict[str, Any]) -> tuple[bytes, str]:
     """Return a transaction in an envelope, and how that is encoded: `gzip`, or `identity` where it is short."""
     payload = _to_json(event).encode()
-    header = _to_json({"event_id": event["event_id"], "sent_at": _iso(time.time())}).encode()
+    header = f'{{"event_id":"{event["event_id"]}","sent_at":"{_iso(time.time_ns())}"}}'.encode()
     item = b'{"type":"transaction","content_type":"application/json","length":%d}' % len(payload)
     found = b"\n".join([header, item, payload, b""])
     return (found, "identity") if len(found) < _WORTH_COMPRESSING else (zlib.compress(found, 1, _GZIP), "gzip")
@@ -69,8 +70,8 @@ def transaction(trace: Trace, facts: Facts) -> dict[str, Any]:
         "release": facts.release,
         "server_name": facts.server_name,
         "sdk": {"name": "sentry.python", "version": facts.sdk},
-        "start_timestamp": _seconds(root.start_time),
-        "timestamp": _seconds(root.end_time),
+        "start_timestamp": _iso(root.start_time),
+        "timestamp": _iso(root.end_time),
         "contexts": {"trace": _facts_of(root) | {"origin": "auto.otel"}},
         "tags": tags,
         "user": {"id": attributes[USER]} if USER in attributes else {},
@@ -79,7 +80,7 @@ def transaction(trace: Trace, facts: Facts) -> dict[str, Any]:
 
 
 def _span(span: ReadableSpan) -> dict[str, Any]:
-    times = {"start_timestamp": _seconds(span.start_time), "timestamp": _seconds(span.end_time)}
+    times = {"start_timestamp": _iso(span.start_time), "timestamp": _iso(span.end_time)}
     return _facts_of(span) | times | {"description": span.name, "origin": "auto.otel"}
 
 
@@ -107,9 +108,12 @@ def _begin(span: ReadableSpan) -> int:
     return span.start_time or 0
 
 
-def _seconds(nanoseconds: int | None) -> str:
-    return _iso((nanoseconds or 0) / 1e9)
+def _iso(nanoseconds: int | None) -> str:
+    """Return a time with its microseconds; those of spans lie within a few seconds, which are written once."""
+    seconds, microseconds = divmod(((nanoseconds or 0) + 500) // 1000, 1_000_000)
+    return f"{_second(seconds)}.{microseconds:06d}Z"
 
 
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+@lru_cache(64)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

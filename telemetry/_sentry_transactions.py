@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from http.client import HTTPException, HTTPMessage
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanProcessor
@@ -25,9 +25,10 @@ from telemetry.entry import REASON
 from telemetry.sampling import sentry_keeps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.trace import SpanContext
 
     from telemetry._sentry_trace_event import Trace
     from telemetry.accounting import Account
@@ -63,13 +64,14 @@ class TransactionProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Collect a span, or hand its trace over."""
-        with _collecting:
-            self._collect(span)
+        try:
+            if (context := span.context) is not None and self._keeps(context.trace_id):
+                self._collect(span, context)
+        except Exception as error:  # noqa: BLE001 - the guard's own kind
+            _collecting.caught(error)
 
-    def _collect(self, span: ReadableSpan) -> None:
-        context, parent = span.context, span.parent
-        if context is None or not self._keeps(context.trace_id):
-            return
+    def _collect(self, span: ReadableSpan, context: SpanContext) -> None:
+        parent = span.parent
         if parent is None or parent.is_remote:
             inside = self._open.pop(context.trace_id, [])
             if REASON not in (span.attributes or {}):
@@ -182,7 +184,7 @@ class TransactionSender:
         finally:
             self._account.drop(reason) if reason else self._account.send(1)
 
-    def _pause(self, headers: HTTPMessage, status: int) -> None:
+    def _pause(self, headers: Mapping[str, str], status: int) -> None:
         """Send nothing for as long as Sentry asks: `SECONDS:CATEGORY;CATEGORY:..., ...`, or Retry-After."""
         limits = [limit.split(":") for limit in headers.get("x-sentry-rate-limits", "").split(",") if limit.strip()]
         ours = [limit[0] for limit in limits if len(limit) == 1 or {"", "transaction"} & set(limit[1].split(";"))]

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import socket
 import ssl
 import struct
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import certifi
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Wire"]
 
 _SECONDS = 10
-Answer = tuple[int, http.client.HTTPMessage]
-"""Status and headers; these ignore case."""
+_READ_AT_ONCE = 65536
+_FIRST_OF_FINAL = 200
+Answer = tuple[int, "Mapping[str, str]"]
+"""Status and headers, whose names are in lower case."""
 
 
 class Wire:
@@ -82,12 +85,11 @@ class Wire:
 
     def _read(self) -> Answer:
         with self._closed_by_failure():
-            answer = http.client.HTTPResponse(self._connection.sock, method="POST")
-            answer.begin()
-            answer.read()
-        if answer.will_close:
+            data = self._connection.sock.recv(_READ_AT_ONCE)
+            status, headers, closes = _whole(data) or _in_pieces(data, self._connection.sock)
+        if closes:
             self.close()
-        return answer.status, answer.headers
+        return status, headers
 
     @contextlib.contextmanager
     def _closed_by_failure(self) -> Iterator[None]:
@@ -96,6 +98,50 @@ class Wire:
         except BaseException:
             self.close()
             raise
+
+
+def _whole(data: bytes) -> tuple[int, Mapping[str, str], bool] | None:
+    """Return status, headers and whether the connection ends, where an answer has come whole and says how long it is.
+
+    `http.client` reads headers as those of an e-mail: that takes as long as all else that is done for a transaction.
+    """
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    version, _, rest = first.partition(" ")
+    pairs = (line.partition(":") for line in lines)
+    headers = {name.lower(): value.strip() for name, _, value in pairs}
+    status = int(rest[:3]) if rest[:3].isdecimal() else 0
+    if version != "HTTP/1.1" or status < _FIRST_OF_FINAL or headers.get("content-length") != str(len(body)):
+        return None
+    return status, headers, headers.get("connection", "").lower() == "close"
+
+
+def _in_pieces(begun: bytes, rest: socket.socket) -> tuple[int, Mapping[str, str], bool]:
+    """Read any other answer, of which something has come: in chunks, after an interim one, cut off, or none at all."""
+    answer = http.client.HTTPResponse(_Stream(begun, rest), method="POST")  # type: ignore[arg-type]  # it asks for a file
+    answer.begin()
+    answer.read()
+    return answer.status, {name.lower(): value for name, value in answer.headers.items()}, bool(answer.will_close)
+
+
+class _Stream(io.RawIOBase):
+    """What was read of a socket, and then the socket."""
+
+    def __init__(self, begun: bytes, rest: socket.socket) -> None:
+        self._begun, self._rest = begun, rest
+
+    def makefile(self, *_: object) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - what BufferedReader has
+        if not self._begun:
+            return self._rest.recv_into(buffer)
+        piece, self._begun = self._begun[: len(buffer)], self._begun[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 def _time_out_in_the_kernel(connected: socket.socket) -> None:

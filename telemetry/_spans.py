@@ -14,18 +14,26 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import (
+    DEFAULT_TRACE_STATE,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+)
 from opentelemetry.trace.propagation import _SPAN_KEY
-from opentelemetry.util._decorator import _agnosticcontextmanager
 
+from telemetry._current_span import CurrentSpan
 from telemetry.sampling import SwitchedSampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from opentelemetry.sdk.resources import Resource
@@ -37,12 +45,22 @@ if TYPE_CHECKING:
 
     from telemetry.entry import Root
 
-__all__ = ["LeanSpan", "LeanTracer", "LeanTracerProvider"]
+__all__ = ["NOT_SAMPLED", "SAMPLED", "LeanSpan", "LeanTracer", "LeanTracerProvider", "span_context"]
 
 NAME = "telemetry"
 _LEAN_LIBRARIES = frozenset({"pydantic-ai"})
-_SAMPLED, _NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags.get_default()
+SAMPLED, NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags.get_default()
 _UNSET = Status(StatusCode.UNSET)
+_IS_TUPLE_OF_SIX = tuple(SpanContext(1, 2, False)) == (1, 2, False, NOT_SAMPLED, DEFAULT_TRACE_STATE, True)
+
+
+def span_context(
+    trace_id: int, span_id: int, flags: TraceFlags, state: TraceState | None = DEFAULT_TRACE_STATE
+) -> SpanContext:
+    """Return the context of a span of ours, whose ids are valid: not to ask whether they are saves 1 us a span."""
+    if not _IS_TUPLE_OF_SIX:
+        return SpanContext(trace_id, span_id, False, flags, state)
+    return tuple.__new__(SpanContext, (trace_id, span_id, False, flags, state or DEFAULT_TRACE_STATE, True))
 
 
 class LeanSpan(ReadableSpan, trace.Span):
@@ -54,25 +72,32 @@ class LeanSpan(ReadableSpan, trace.Span):
     _instrumentation_info = None
     _events: Sequence[Event] = ()
     _links: Sequence[Link] = ()
-    _kind, _status = SpanKind.INTERNAL, _UNSET
-    _parent: SpanContext | None = None
-    _start_time: int | None = None
+    _context: SpanContext
+    _status = _UNSET
     _end_time: int | None = None
     _left_out = 0
 
-    def __init__(
-        self, provider: LeanTracerProvider, scope: InstrumentationScope, name: str, context: SpanContext
+    def __init__(  # noqa: PLR0913, PLR0917 - what a span is from its start
+        self,
+        provider: LeanTracerProvider,
+        scope: InstrumentationScope,
+        name: str,
+        context: SpanContext,
+        parent: SpanContext | None,
+        kind: SpanKind,
+        start_time: int | None,
     ) -> None:
-        """Belong to a provider; who makes it says the rest."""
+        """Start now, or at `start_time`, in nanoseconds since 1970."""
         self._provider = provider
         self._name, self._context, self._instrumentation_scope = name, context, scope
-        self._ids = context
+        self._parent, self._kind = parent, kind
+        self._start_time: int = start_time if start_time is not None else time.time_ns()
         self._resource: Resource = provider.resource
         self._attributes: dict[str, Any] = {}
 
     def get_span_context(self) -> SpanContext:
         """Return its ids."""
-        return self._ids
+        return self._context
 
     @property
     def dropped_attributes(self) -> int:
@@ -190,38 +215,32 @@ class LeanTracer(trace.Tracer):
         """Start a span, in the current one unless `context` says otherwise."""
         del record_exception, set_status_on_exception  # which are for whoever makes it current
         provider = self._provider
-        parent: SpanContext | None = trace.get_current_span(context).get_span_context()
+        current: trace.Span | None = (get_current() if context is None else context).get(_SPAN_KEY)  # type: ignore[assignment]
+        parent: SpanContext | None = None if current is None else current.get_span_context()
         if parent is None or not parent.is_valid:
             parent, trace_id = None, provider.id_generator.generate_trace_id()
         else:
             trace_id = parent.trace_id
         sampled, state = self._decide(parent, context, trace_id, name)
-        flags = _SAMPLED if sampled else _NOT_SAMPLED
-        ids = SpanContext(trace_id, provider.id_generator.generate_span_id(), False, flags, state)
+        ids = span_context(
+            trace_id, provider.id_generator.generate_span_id(), SAMPLED if sampled else NOT_SAMPLED, state
+        )
         if not sampled:
             return NonRecordingSpan(ids)
-        span = LeanSpan(provider, self._scope, name, ids)
-        span._parent, span._kind = parent, kind  # noqa: SLF001 - of this module
-        return self._started(span, attributes, links, start_time, context)
+        span = LeanSpan(provider, self._scope, name, ids, parent, kind, start_time)
+        return self._started(span, attributes, links, context)
 
     def begin(self, root: Root, ids: SpanContext, parent: SpanContext | None, start_time: int) -> LeanSpan:
         """Start a span under ids that were chosen, and are recorded, whatever a sampler would say."""
-        span = LeanSpan(self._provider, self._scope, root.name, ids)
-        span._parent, span._kind = parent, root.kind  # noqa: SLF001 - of this module
+        span = LeanSpan(self._provider, self._scope, root.name, ids, parent, root.kind, start_time)
         context = Context({_SPAN_KEY: NonRecordingSpan(parent)} if parent else {})
-        return self._started(span, root.attributes, root.links, start_time, context)
+        return self._started(span, root.attributes, root.links, context)
 
     def _started(
-        self,
-        span: LeanSpan,
-        attributes: Attributes,
-        links: Sequence[Link] | None,
-        start_time: int | None,
-        context: Context | None,
+        self, span: LeanSpan, attributes: Attributes, links: Sequence[Link] | None, context: Context | None
     ) -> LeanSpan:
         for link in links or ():
             span.add_link(link.context, link.attributes)
-        span._start_time = start_time if start_time is not None else time.time_ns()  # noqa: SLF001
         if attributes:
             span.set_attributes(attributes)
         for on_start in self._provider.on_start:
@@ -238,8 +257,7 @@ class LeanTracer(trace.Tracer):
         found = sampler.should_sample(context, trace_id, name)
         return found.decision is not Decision.DROP, found.trace_state
 
-    @_agnosticcontextmanager
-    def start_as_current_span(  # noqa: PLR0913, PLR0917 - the API's parameters
+    def start_as_current_span(  # type: ignore[override]  # noqa: PLR0913, PLR0917 - the API's; ours is no generator
         self,
         name: str,
         context: Context | None = None,
@@ -250,11 +268,10 @@ class LeanTracer(trace.Tracer):
         record_exception: bool = True,
         set_status_on_exception: bool = True,
         end_on_exit: bool = True,
-    ) -> Iterator[trace.Span]:
+    ) -> CurrentSpan:
         """Start a span and make it the current one of the block, or of the function that this decorates."""
-        span = self.start_span(name, context, kind, attributes, links, start_time)
-        with trace.use_span(span, end_on_exit, record_exception, set_status_on_exception) as current:
-            yield current
+        start = (name, context, kind, attributes, links, start_time)
+        return CurrentSpan(lambda: self.start_span(*start), record_exception, set_status_on_exception, end_on_exit)
 
 
 class LeanTracerProvider(TracerProvider):
@@ -276,7 +293,8 @@ class LeanTracerProvider(TracerProvider):
         if type(span_processor).on_start is not SpanProcessor.on_start:
             self.on_start.append(span_processor.on_start)
         if type(span_processor).on_end is not SpanProcessor.on_end:
-            self.on_end.append(span_processor.on_end)
+            # Lean spans are recorded, all of them: who would ask each of them need not.
+            self.on_end.append(getattr(span_processor, "hold", span_processor.on_end))
 
     def get_tracer(
         self,

@@ -6,12 +6,16 @@ which the application needs. Fields stand in the order of their numbers, as prot
 https://github.com/open-telemetry/opentelemetry-proto/blob/v1.9.0/opentelemetry/proto/trace/v1/trace.proto
 """
 
+# ruff: noqa: SLF001 - fields are read where `ReadableSpan` keeps them: a property is a call, two of them make copies
+
 from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace import StatusCode
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -27,9 +31,12 @@ _REMEMBERED = 8192
 _SHORT = 128
 """Longer texts are seldom the same twice, and are not remembered."""
 _LAST_OF_ONE_BYTE = 0x7F
-_HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
+_NONE: Sequence[Any] = ()
+"""There is one empty tuple: most spans have it for events and links."""
 
 _fixed32, _fixed64, _double = struct.Struct("<I").pack, struct.Struct("<Q").pack, struct.Struct("<d").pack
+_LOCAL, _REMOTE = _fixed32(0x100), _fixed32(0x100 | 0x200)
+"""That it is known whether a span's parent is remote, and whether it is."""
 _ONE_BYTE = [bytes([number]) for number in range(_LAST_OF_ONE_BYTE + 1)]
 
 
@@ -62,26 +69,34 @@ def _of_scope(scope: InstrumentationScope | None, spans: list[bytes]) -> bytes:
 
 
 def _span(span: ReadableSpan) -> bytes:
-    context, parent = span.get_span_context(), span.parent
+    context, parent, status = span._context, span._parent, span._status
     if context is None:
         raise ValueError(f"a span has a context ({span.name} has none)")
     return b"".join([
-        _ids(0x0A, context, 0x12),
+        _ids(context),
         _trace_state(context),
         b"\x22\x08" + parent.span_id.to_bytes(8, "big") if parent else b"",
-        _text(0x2A, span.name),
-        b"\x30" + _ONE_BYTE[span.kind.value + 1],
-        b"\x39" + _fixed64(span.start_time) if span.start_time else b"",
-        b"\x41" + _fixed64(span.end_time) if span.end_time else b"",
-        _attributes(0x4A, span.attributes),
+        _name(span._name),
+        b"\x30" + _ONE_BYTE[span._kind._value_ + 1],
+        b"\x39" + _fixed64(span._start_time) if span._start_time else b"",
+        b"\x41" + _fixed64(span._end_time) if span._end_time else b"",
+        _attributes(0x4A, span._attributes),
         _count(0x50, span.dropped_attributes),
-        *[_part(0x5A, _event(event)) for event in span.events],
-        _count(0x60, span.dropped_events),
-        *[_part(0x6A, _link(link)) for link in span.links],
-        _count(0x70, span.dropped_links),
-        _part(0x7A, _status(span.status)),
+        _events_and_links(span) if span._events is not _NONE or span._links is not _NONE else b"",
+        _part(0x7A, _status(status)) if status.description else _BARE_STATUS[status.status_code._value_],
         b"\x85\x01" + _flags(parent),
     ])  # fmt: skip
+
+
+def _events_and_links(span: ReadableSpan) -> bytes:
+    return b"".join(
+        [
+            *[_part(0x5A, _event(event)) for event in span.events],
+            _count(0x60, span.dropped_events),
+            *[_part(0x6A, _link(link)) for link in span.links],
+            _count(0x70, span.dropped_links),
+        ]
+    )
 
 
 def _event(event: Event) -> bytes:
@@ -91,16 +106,20 @@ def _event(event: Event) -> bytes:
 
 def _link(link: Link) -> bytes:
     facts = _attributes(0x22, link.attributes) + _count(0x28, getattr(link, "dropped_attributes", 0))
-    return _ids(0x0A, link.context, 0x12) + facts + b"\x35" + _flags(link.context)
+    return _ids(link.context) + facts + b"\x35" + _flags(link.context)
 
 
 def _status(status: Status) -> bytes:
     return _text(0x12, status.description) + _count(0x18, status.status_code.value)
 
 
-def _ids(trace_tag: int, context: SpanContext, span_tag: int) -> bytes:
-    trace_id, span_id = context.trace_id.to_bytes(16, "big"), context.span_id.to_bytes(8, "big")
-    return _ONE_BYTE[trace_tag] + b"\x10" + trace_id + _ONE_BYTE[span_tag] + b"\x08" + span_id
+@lru_cache(_REMEMBERED)
+def _name(name: str) -> bytes:
+    return _text(0x2A, name)
+
+
+def _ids(context: SpanContext) -> bytes:
+    return b"\x0a\x10" + context.trace_id.to_bytes(16, "big") + b"\x12\x08" + context.span_id.to_bytes(8, "big")
 
 
 def _trace_state(context: SpanContext) -> bytes:
@@ -109,7 +128,7 @@ def _trace_state(context: SpanContext) -> bytes:
 
 
 def _flags(context: SpanContext | None) -> bytes:
-    return _fixed32(_HAS_IS_REMOTE | (_IS_REMOTE if context is not None and context.is_remote else 0))
+    return _REMOTE if context is not None and context.is_remote else _LOCAL
 
 
 def _attributes(tag: int, attributes: Mapping[str, Any] | None) -> bytes:
@@ -161,6 +180,7 @@ def _as_unsigned(value: int) -> int:
     return int.from_bytes(value.to_bytes(8, "little", signed=True), "little")
 
 
+@lru_cache(_REMEMBERED)
 def _varint(number: int) -> bytes:
     if number <= _LAST_OF_ONE_BYTE:
         return _ONE_BYTE[number]
@@ -182,3 +202,7 @@ def _text(tag: int, text: str | None) -> bytes:
 
 def _count(tag: int, number: int) -> bytes:
     return _ONE_BYTE[tag] + _varint(number) if number else b""
+
+
+_BARE_STATUS = [_part(0x7A, _count(0x18, code.value)) for code in StatusCode]
+"""Those without a description, by their code."""

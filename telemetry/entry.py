@@ -23,6 +23,7 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 
 from telemetry._current_entry import current_entry
 from telemetry._runtime import current
+from telemetry._spans import NOT_SAMPLED, SAMPLED, span_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "Root", "describe", "root_span", "stand_in"]
 
-_SAMPLED, _NOT_SAMPLED = trace.TraceFlags(trace.TraceFlags.SAMPLED), trace.TraceFlags.get_default()
 _NO_FACTS: Mapping[str, AttributeValue] = MappingProxyType({})
 REASON = "sampling.reason"
 """On a root span that is recorded without the rest of its trace: `error` or `slow`."""
@@ -58,7 +58,7 @@ class _Unrecorded(trace.NonRecordingSpan):
 
     @cached_property
     def _context(self) -> trace.SpanContext:  # type: ignore[override]  # a field of the API's class
-        return trace.SpanContext(self._trace_id, self._span_id, False, _NOT_SAMPLED)
+        return span_context(self._trace_id, self._span_id, NOT_SAMPLED)
 
 
 class Entry:
@@ -136,7 +136,7 @@ class Entry:
 
     def _begin(self, root: Root) -> trace.Span:
         """Start a root span that is recorded, under the ids that errors and log lines carry."""
-        ids = trace.SpanContext(self._trace_id, self._span_id, False, _SAMPLED)
+        ids = span_context(self._trace_id, self._span_id, SAMPLED)
         return _begin(self.runtime, root, ids, self.caller, self._started_at)
 
     def _late_root(self, root: Root) -> trace.Span:
@@ -187,7 +187,7 @@ def stand_in(context: trace.SpanContext, error_type: str, attributes: Mapping[st
     """Leave a span for an error whose own span has ended or is not recorded; it is a root where nothing else is."""
     runtime = current()
     root = Root("error", attributes={**attributes, "error.type": error_type, REASON: "error"})
-    ids = trace.SpanContext(context.trace_id, runtime.ids.generate_span_id(), False, _SAMPLED)
+    ids = span_context(context.trace_id, runtime.ids.generate_span_id(), SAMPLED)
     span = _begin(runtime, root, ids, context if context.trace_flags.sampled else None, time.time_ns())
     span.set_status(trace.StatusCode.ERROR, error_type)
     span.end()

@@ -118,16 +118,15 @@ def clean_attributes(attributes: Mapping[str, Any] | None, own: frozenset[str] |
     own = own_keys() if own is None else own
     kept: dict[str, Any] = {}
     for key, value in (attributes or {}).items():
-        if _leaves(key, value, own):
-            kept[key] = _clean_value(key, value)
+        if key in ATTRIBUTES or key in own or _is_tag_or_number(key, value):
+            is_clean = type(value) is int or (type(value) is str and value in _clean_already and key not in _BY_KEY)
+            kept[key] = value if is_clean else _clean_value(key, value)
         elif key not in _told:
             _tell(key)
     return kept
 
 
-def _leaves(key: str, value: object, own: frozenset[str]) -> bool:
-    if key in ATTRIBUTES or key in own:
-        return True
+def _is_tag_or_number(key: str, value: object) -> bool:
     return key.startswith(TAG) or (isinstance(value, int | float) and key.startswith(NUMBERS))
 
 

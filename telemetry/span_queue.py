@@ -83,9 +83,12 @@ class SpanQueue(SpanProcessor):
             self._begin()
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Hold a span that has ended, where it is recorded and there is room."""
-        if not (span.context and span.context.trace_flags.sampled):
-            return
+        """Hold a span that has ended, where it is recorded."""
+        if span.context and span.context.trace_flags.sampled:
+            self.hold(span)
+
+    def hold(self, span: ReadableSpan) -> None:
+        """Hold a recorded span, where there is room."""
         if self._stopping:
             self._account.create()
             self._account.drop(SHUTDOWN)

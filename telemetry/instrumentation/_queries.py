@@ -71,17 +71,16 @@ class QueryObserver(NotObserved):
             self._seconds = (time.time_ns() - started) / _NANOSECONDS
         entry = current_entry.get()
         if entry is None or entry.recorded:  # else there is none: most queries, and to ask for the span takes longer
-            with _starting:
+            try:
                 self._start_span(connection, statement, started)
+            except Exception as error:  # noqa: BLE001 - the guard's own kind
+                _starting.caught(error)
 
     def _start_span(self, connection: Any, statement: Statement, started: int | None) -> None:  # noqa: ANN401 - sync or async
-        parent = trace.get_current_span().get_span_context()
-        if parent.is_valid and not parent.is_remote and not parent.trace_flags.sampled:
-            return  # decided for the whole trace; asking the sampler again would double what a query costs here
         tracer = current().tracer
         self._span = tracer.start_span(statement.summary, kind=trace.SpanKind.CLIENT, start_time=started)
         if self._span.is_recording():
-            self._span.set_attributes(_attributes(connection, statement))
+            self._span.set_attributes({**statement.attributes, **_server(connection)})
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -143,17 +142,6 @@ def record_fetch(cursor: Any, started: int, error: BaseException | None = None) 
 def _is_of_database(error: BaseException) -> bool:
     """Tell psycopg's errors from those that the application raised in the middle of a query, as in `with copy()`."""
     return hasattr(error, "sqlstate")
-
-
-def _attributes(connection: Any, statement: Statement) -> dict[str, str | int]:  # noqa: ANN401 - sync or async
-    attributes: dict[str, str | int] = {
-        "db.system.name": "postgresql",
-        "db.operation.name": statement.operation,
-        "db.query.summary": statement.summary,
-    }
-    if statement.table:
-        attributes["db.collection.name"] = statement.table
-    return attributes | _server(connection)
 
 
 def _server(connection: Any) -> dict[str, str | int]:  # noqa: ANN401 - sync or async

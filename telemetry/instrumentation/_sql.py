@@ -63,7 +63,7 @@ class Statement:
     operation: str
     table: str | None = None
 
-    @property
+    @cached_property
     def summary(self) -> str:
         """The span's name: operation and table."""
         return f"{self.operation} {self.table}" if self.table else self.operation
@@ -72,6 +72,16 @@ class Statement:
     def labels(self) -> dict[str, str]:
         """The labels of its metrics: select, insert, update, delete or other."""
         return {"query_type": _QUERY_TYPES.get(self.operation, "other")}
+
+    @cached_property
+    def attributes(self) -> dict[str, str | int]:
+        """What its span says, but for the server."""
+        found: dict[str, str | int] = {
+            "db.system.name": "postgresql",
+            "db.operation.name": self.operation,
+            "db.query.summary": self.summary,
+        }
+        return found | {"db.collection.name": self.table} if self.table else found
 
 
 def statement_of(query: object) -> Statement | None:

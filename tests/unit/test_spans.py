@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,9 +16,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, Tracer
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, Tracer, TraceState
 
-from telemetry._spans import LeanSpan, LeanTracerProvider
+from telemetry._spans import SAMPLED, LeanSpan, LeanTracerProvider, span_context
 
 RESOURCE = Resource({"service.name": "test"})
 ELSEWHERE = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(1))
@@ -94,6 +96,32 @@ def a_decorated_function(tracer: Tracer) -> None:
     work()
 
 
+def a_decorated_coroutine_function(tracer: Tracer) -> None:
+    @tracer.start_as_current_span("decorated")
+    async def work(fails: bool) -> None:
+        await asyncio.sleep(0)
+        trace.get_current_span().set_attribute("inside", 1)
+        if fails:
+            raise ValueError("bad")
+
+    asyncio.run(work(fails=False))
+    with pytest.raises(ValueError, match="bad"):
+        asyncio.run(work(fails=True))
+
+
+def a_block_that_is_given_up(tracer: Tracer) -> None:
+    with pytest.raises(asyncio.CancelledError), tracer.start_as_current_span("x"):
+        raise asyncio.CancelledError
+
+
+def a_span_that_outlives_its_block(tracer: Tracer) -> None:
+    with tracer.start_as_current_span("x", end_on_exit=False) as span:
+        assert trace.get_current_span() is span
+    assert trace.get_current_span() is trace.INVALID_SPAN
+    span.set_attribute("after", 1)
+    span.end()
+
+
 def limits(tracer: Tracer) -> None:
     span = tracer.start_span("x")
     span.set_attributes({"long": "a" * 50, "list": ["b" * 50, "c"]})
@@ -104,7 +132,8 @@ def limits(tracer: Tracer) -> None:
 
 
 CASES = [attributes, a_changed_list, names_and_times, statuses, events, links, children,
-         an_error_that_leaves_a_block, a_decorated_function, limits]  # fmt: skip
+         an_error_that_leaves_a_block, a_decorated_function, a_decorated_coroutine_function, a_block_that_is_given_up,
+         a_span_that_outlives_its_block, limits]  # fmt: skip
 
 
 class CountingIds(RandomIdGenerator):
@@ -151,6 +180,13 @@ def test_past_their_limits_the_newest_events_and_links_are_left_out(monkeypatch:
         span.add_link(ELSEWHERE)
     assert isinstance(span, LeanSpan)
     assert ([event.name for event in span.events], len(span.links)) == (["e0", "e1"], 1)
+
+
+@pytest.mark.parametrize("state", [None, TraceState([("vendor", "1")])])
+def test_a_context_of_ours_is_what_its_class_makes(state: TraceState | None) -> None:
+    stock = SpanContext(5, 6, False, SAMPLED, state)
+    assert tuple(span_context(5, 6, SAMPLED, state)) == tuple(stock)
+    assert pickle.loads(pickle.dumps(span_context(5, 6, SAMPLED, state))) == stock  # noqa: S301 - our own
 
 
 def test_none_is_no_attribute() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import queue
 import socket
 import ssl
 import threading
@@ -246,7 +247,7 @@ def test_a_time_is_written_to_the_microsecond() -> None:
 
 @contextmanager
 def answering(*answers: bytes, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Give one answer to each request, each connection; closed after the last."""
+    """Give one answer to each request, each connection; closed after the last. `<wait>` divides an answer in pieces."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -254,7 +255,9 @@ def answering(*answers: bytes, tls: ssl.SSLContext | None = None) -> Iterator[st
                 plain, _ = server.accept()
                 with tls.wrap_socket(plain, server_side=True) if tls else plain as connection:
                     connection.recv(65536)
-                    connection.sendall(answer)
+                    for piece in answer.split(b"<wait>"):
+                        connection.sendall(piece)
+                        time.sleep(0.02)
 
         threading.Thread(target=serve, daemon=True).start()
         yield f"{'https' if tls else 'http'}://localhost:{server.getsockname()[1]}/"
@@ -266,7 +269,51 @@ def post(wire: Wire, body: bytes) -> Answer:
 
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+CLOSES = b"HTTP/1.1 200 OK\r\nConnection: close\r\ncontent-length: 0\r\n\r\n"
 BROKEN = {"no HTTP": b"hello\r\n\r\n", "broken off": b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx", "nothing": b""}
+
+
+LIMITED = b"HTTP/1.1 200 OK\r\nX-Sentry-Rate-Limits: 60:transaction\r\n"
+ANSWERS = {
+    "whole": LIMITED + b"Content-Length: 2\r\n\r\n{}",
+    "in two pieces": LIMITED + b"Content-Length: 2\r\n<wait>\r\n{}",
+    "its body later": LIMITED + b"Content-Length: 2\r\n\r\n<wait>{}",
+    "in chunks": LIMITED + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n<wait>1\r\n}\r\n0\r\n\r\n",
+    "after an interim one": b"HTTP/1.1 100 Continue\r\n\r\n<wait>" + LIMITED + b"Content-Length: 0\r\n\r\n",
+    "until it is closed": LIMITED + b"Connection: close\r\n\r\n<wait>{}",
+    "of HTTP/1.0": LIMITED.replace(b"1.1", b"1.0") + b"Content-Length: 2\r\n\r\n{}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_an_answer_is_read_however_it_comes(answer: bytes) -> None:
+    with answering(answer, OK) as url, closing(Wire(url, {})) as wire:
+        status, headers = post(wire, b"a")
+        assert (status, headers["x-sentry-rate-limits"]) == (200, "60:transaction")
+        assert post(wire, b"b")[0] == 200
+
+
+def test_a_connection_is_kept_for_the_next_request_and_given_up_where_an_answer_says_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        connections = queue.SimpleQueue[int]()
+
+        def serve() -> None:
+            for number, answers in enumerate([[OK, OK], [CLOSES], [OK]]):
+                connection, _ = server.accept()
+                with connection:
+                    for answer in answers:
+                        connection.recv(65536)
+                        connections.put(number)
+                        connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        with closing(Wire(f"http://127.0.0.1:{server.getsockname()[1]}/", {})) as wire:
+            for _ in range(2):
+                post(wire, b"a")
+            wire.close()
+            for _ in range(2):
+                post(wire, b"a")
+        assert [connections.get(timeout=5) for _ in range(4)] == [0, 0, 1, 2]
 
 
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)

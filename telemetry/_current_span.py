@@ -1,0 +1,71 @@
+"""A block that runs in a span of its own, or a function that does: what `start_as_current_span` returns.
+
+The API's are two generators, one in the other, which take three times as long as the span does.
+
+https://github.com/open-telemetry/opentelemetry-python/blob/v1.45.1/opentelemetry-api/src/opentelemetry/trace/__init__.py#L579
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import attach, detach, set_value
+from opentelemetry.trace import StatusCode
+from opentelemetry.trace.propagation import _SPAN_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import Token
+    from types import TracebackType
+
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span
+
+__all__ = ["CurrentSpan"]
+
+
+class CurrentSpan:
+    """Starts a span when the block is entered and ends it when that is left, for each call of a decorated function."""
+
+    __slots__ = ("_ends", "_records", "_sets_status", "_span", "_start", "_token")
+
+    def __init__(self, start: Callable[[], Span], records: bool, sets_status: bool, ends: bool) -> None:
+        """Tell whether an error that leaves the block is recorded, whether it sets the status, and whether it ends."""
+        self._start, self._records, self._sets_status, self._ends = start, records, sets_status, ends
+
+    def __enter__(self) -> Span:
+        self._span = self._start()
+        self._token: Token[Context] = attach(set_value(_SPAN_KEY, self._span))
+        return self._span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        detach(self._token)
+        if isinstance(error, Exception) and self._span.is_recording():  # a cancellation is no error
+            if self._records:
+                self._span.record_exception(error)
+            if self._sets_status:
+                self._span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {error}")
+        if self._ends:
+            self._span.end()
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function, each of whose calls is such a block."""
+
+        def block() -> CurrentSpan:
+            return CurrentSpan(self._start, self._records, self._sets_status, self._ends)
+
+        @functools.wraps(function)
+        async def run_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the function's
+            with block():
+                return await function(*args, **kwargs)
+
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the function's
+            with block():
+                return function(*args, **kwargs)
+
+        return run_async if inspect.iscoroutinefunction(function) else run
