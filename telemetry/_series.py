@@ -26,6 +26,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from telemetry._current_entry import current_entry
+from telemetry._current_span import current_span
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
@@ -61,9 +62,10 @@ class Series:
         Not to be called within an entry of which nothing is recorded, unless all may be examples: most requests, where
         to ask for the span takes longer than to add the value.
         """
-        span = trace.get_current_span().get_span_context()
-        if span.trace_flags.sampled or self._which is ALWAYS_ON:
-            self._exemplars[place] = (value, time.time_ns(), span)
+        span = current_span()
+        context = span.get_span_context() if span is not None else trace.INVALID_SPAN_CONTEXT
+        if context.trace_flags & trace.TraceFlags.SAMPLED or self._which is ALWAYS_ON:
+            self._exemplars[place] = (value, time.time_ns(), context)
 
     def _take_examples(self) -> list[Exemplar]:
         taken, self._exemplars = self._exemplars, {}

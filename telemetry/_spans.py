@@ -14,7 +14,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
-from opentelemetry.context import Context, get_current
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -29,7 +29,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation import _SPAN_KEY
 
-from telemetry._current_span import CurrentSpan
+from telemetry._current_span import CurrentSpan, current_span
 from telemetry.sampling import SwitchedSampler
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class LeanSpan(ReadableSpan, trace.Span):
         self._name, self._context, self._instrumentation_scope = name, context, scope
         self._parent, self._kind = parent, kind
         self._start_time: int = start_time if start_time is not None else time.time_ns()
-        self._resource: Resource = provider.resource
+        self._resource: Resource = provider._resource  # noqa: SLF001 - of a subclass; its property is a call
         self._attributes: dict[str, Any] = {}
 
     def get_span_context(self) -> SpanContext:
@@ -215,7 +215,7 @@ class LeanTracer(trace.Tracer):
         """Start a span, in the current one unless `context` says otherwise."""
         del record_exception, set_status_on_exception  # which are for whoever makes it current
         provider = self._provider
-        current: trace.Span | None = (get_current() if context is None else context).get(_SPAN_KEY)  # type: ignore[assignment]
+        current: trace.Span | None = current_span() if context is None else context.get(_SPAN_KEY)  # type: ignore[assignment]
         parent: SpanContext | None = None if current is None else current.get_span_context()
         if parent is None or not parent.is_valid:
             parent, trace_id = None, provider.id_generator.generate_trace_id()

@@ -137,7 +137,7 @@ class Entry:
     def _begin(self, root: Root) -> trace.Span:
         """Start a root span that is recorded, under the ids that errors and log lines carry."""
         ids = span_context(self._trace_id, self._span_id, SAMPLED)
-        return _begin(self.runtime, root, ids, self.caller, self._started_at)
+        return _begin_root(self.runtime, root, ids, self.caller, self._started_at)
 
     def _late_root(self, root: Root) -> trace.Span:
         span = self._begin(root)
@@ -175,7 +175,7 @@ def _end(root: trace.Span, record: Callable[[], None]) -> None:
         root.end()
 
 
-def _begin(
+def _begin_root(
     runtime: Runtime, root: Root, ids: trace.SpanContext, caller: trace.SpanContext | None, started_at: int
 ) -> trace.Span:
     if not (runtime.switches.tracing and runtime.tracing):
@@ -188,7 +188,7 @@ def stand_in(context: trace.SpanContext, error_type: str, attributes: Mapping[st
     runtime = current()
     root = Root("error", attributes={**attributes, "error.type": error_type, REASON: "error"})
     ids = span_context(context.trace_id, runtime.ids.generate_span_id(), SAMPLED)
-    span = _begin(runtime, root, ids, context if context.trace_flags.sampled else None, time.time_ns())
+    span = _begin_root(runtime, root, ids, context if context.trace_flags.sampled else None, time.time_ns())
     span.set_status(trace.StatusCode.ERROR, error_type)
     span.end()
 

@@ -136,7 +136,7 @@ def wrap_request(bots: Bots) -> Callable[..., Any]:
 
     def wrap(send: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
         async def send_observed(request: Any, url: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as PTB's
-            call = bots.call(url)
+            call = None if current().is_off else bots.call(url)
             if call is None:
                 return await send(request, url, *args, **kwargs)
             try:

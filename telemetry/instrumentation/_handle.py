@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 __all__ = ["Handle", "Shared", "patch", "patch_all"]
 
@@ -55,8 +56,10 @@ class Shared:
             self._stop = None
 
 
-def patch(owner: type, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Callable[[], None]:
-    """Replace a method by what `wrap` makes of it; returns what puts it back.
+def patch(
+    owner: type | ModuleType, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> Callable[[], None]:
+    """Replace a method, or a function that a module calls, by what `wrap` makes of it; returns what puts it back.
 
     Where somebody else has wrapped the method since, it stays: taking it out would take out theirs.
     """

@@ -52,6 +52,9 @@ class NotObserved:
     def resume(self) -> None:
         """Do nothing."""
 
+    def finish(self, error: BaseException | None = None) -> None:
+        """Do nothing."""
+
 
 NOT_OBSERVED = NotObserved()
 
@@ -107,7 +110,8 @@ class QueryObserver(NotObserved):
         if statement is None:
             return
         try:
-            self.pause()
+            if self._running_since is not None:
+                self._seconds += time.perf_counter() - self._running_since
             if self._span is not trace.INVALID_SPAN:
                 self._end_span(error)
             if type(error).__name__ != "PipelineAborted":

@@ -65,6 +65,11 @@ def is_instrumented(application: AnyApplication) -> bool:
     return application in _applications
 
 
+def _passes(application: AnyApplication) -> bool:
+    """Tell whether nothing is recorded of an application now."""
+    return application not in _applications or current().is_off
+
+
 def _start_at_zero(application: AnyApplication) -> None:
     with _describing:
         handlers = [handler for group in application.handlers.values() for handler in group]
@@ -98,7 +103,7 @@ def _start() -> Callable[[], None]:
 
 def _wrap_update(process_update: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
     async def process_observed_update(application: AnyApplication, update: object) -> None:
-        if application not in _applications:
+        if _passes(application):
             return await process_update(application, update)
         kind = catalog.OTHER
         with _describing:
@@ -119,7 +124,7 @@ def _wrap_update(process_update: Callable[..., Awaitable[None]]) -> Callable[...
 
 def _wrap_job(run: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
     async def run_observed(job: Job[Any], application: AnyApplication) -> None:
-        if application not in _applications:
+        if _passes(application):
             return await run(job, application)
         name = _updates.function_name(job.callback)
         work = JobWork(_root(f"telegram.job.{name}", {"messaging.system": "telegram"}), {"job_name": name})
@@ -158,7 +163,7 @@ def _wrap_handler(handle_update: Callable[..., Awaitable[Any]]) -> Callable[...,
         handler: AnyHandler, update: object, application: AnyApplication, check_result: object, context: object
     ) -> Awaitable[Any]:
         coroutine = handle_update(handler, update, application, check_result, context)
-        if application not in _applications:
+        if _passes(application):
             return coroutine
         work = current_work.get()
         return _handle(handler, update, coroutine, Pending(work) if work else None)

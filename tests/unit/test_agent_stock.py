@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic_ai import Agent, ModelRetry, RunContext, ToolOutput
+from pydantic_ai.capabilities import combined
 from pydantic_ai.messages import ModelMessage, ModelResponse, RetryPromptPart, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
@@ -159,6 +161,29 @@ def seen(spans: list[ReadableSpan]) -> list[Seen]:
         for span in cleaned
     ]
     return sorted(found, key=lambda one: json.dumps(one, default=str))
+
+
+class ElsewhereContext(RunContext[Any]):
+    """As a library for durable runs has one."""
+
+
+async def test_a_runs_context_is_copied_as_copy_does_it() -> None:
+    contexts: list[RunContext[Any]] = []
+
+    def note(context: RunContext[Any]) -> str:
+        contexts.append(context)
+        return ""
+
+    with telemetry.instrument_pydantic_ai():
+        await Agent(FunctionModel(answer), tools=[note]).run("go")
+        cheap: Callable[[Any], Any] = vars(combined)["copy"]
+    assert cheap is not copy
+    assert vars(combined)["copy"] is copy
+    ours, theirs = cheap(contexts[0]), copy(contexts[0])
+    assert type(ours) is type(theirs)
+    assert {name: id(value) for name, value in vars(ours).items()} == {k: id(v) for k, v in vars(theirs).items()}
+    other = object.__new__(ElsewhereContext)
+    assert type(cheap(other)) is ElsewhereContext
 
 
 @pytest.mark.parametrize("name", CASES)

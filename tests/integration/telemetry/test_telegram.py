@@ -16,6 +16,7 @@ from telegram.ext import Application, CommandHandler, ContextTypes, MessageHandl
 import telemetry
 from examples.health_agent.local.servers import serve
 from examples.health_agent.local.service import Pace
+from telemetry.instrumentation._updates import current_work
 from tests.conftest import Recorded
 
 ONE_TURN = ["inside", "telegram.api.sendMessage", "telegram.handle_message", "telegram.update"]
@@ -104,6 +105,29 @@ async def test_each_update_is_counted_as_what_it_was(bot: tuple[AnyApplication, 
     assert metrics["telegram.commands"] == {("start",): 1}
     assert metrics["telegram.handler.errors"] == {("handle_message",): 1}
     assert metrics["errors"] == {("bot", "ZeroDivisionError"): 1}
+
+
+async def test_while_all_is_off_an_update_passes_and_nothing_is_made_for_it(
+    bot: tuple[AnyApplication, Chat], recorded: Recorded
+) -> None:
+    application, chat = bot
+    switches = recorded.runtime.switches
+    seen: list[object] = []
+
+    async def look(update: Update, _: Context) -> None:
+        del update
+        seen.append(current_work.get())
+
+    application.add_handler(MessageHandler(filters.TEXT, look), group=-1)
+    switches.tracing = switches.metrics = switches.sentry = False
+    assert await chat.write(1, "an apple") == "Noted"
+    assert await chat.write(1, "fail") == "Sorry"
+    assert (seen, recorded.spans) == ([None, None], [])
+    switches.tracing = switches.metrics = switches.sentry = True
+    assert await chat.write(1, "an apple") == "Noted"
+    await settled(recorded, 1)
+    assert seen[2] is not None
+    assert recorded.metrics()["telegram.messages"] == {("text", "success"): 1}
 
 
 async def test_an_update_is_one_trace_with_its_user(bot: tuple[AnyApplication, Chat], recorded: Recorded) -> None:
