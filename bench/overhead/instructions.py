@@ -36,9 +36,9 @@ NAMES = (
     "OTel 100%", "OTel 10%", "OTel tuned 10%", "Sentry 10%", "logfire 10%", "elastic-apm 10%",
 )  # fmt: skip
 REQUESTS = {
-    "JSON only, 100 connections": 2000,
-    "one SELECT, 100 connections": 800,
-    "a Telegram text, agent with two tool calls, 10 at once": 40,
+    "JSON only, 100 connections": 1200,
+    "one SELECT, 100 connections": 500,
+    "a Telegram text, agent with two tool calls, 10 at once": 24,
 }
 QUIET = {"OTEL_METRIC_EXPORT_INTERVAL": "3600000", "OTEL_BSP_SCHEDULE_DELAY": "5000", "BENCH_GC": "off"}
 _START_SECONDS, _SETTLE_SECONDS = 400.0, 8.0

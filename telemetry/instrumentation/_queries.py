@@ -52,9 +52,6 @@ class NotObserved:
     def resume(self) -> None:
         """Do nothing."""
 
-    def finish(self, error: BaseException | None = None) -> None:
-        """Do nothing."""
-
 
 NOT_OBSERVED = NotObserved()
 

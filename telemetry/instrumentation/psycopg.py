@@ -64,28 +64,16 @@ def _observe(cursor: Any, query: object) -> NotObserved:  # noqa: ANN401 - any o
 
 def _wrap_execute(execute: Callable[..., Any]) -> Callable[..., Any]:
     def execute_observed(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as psycopg's
-        observer = _observe(cursor, query)
-        try:
-            found = execute(cursor, query, *args, **kwargs)
-        except BaseException as error:
-            observer.finish(error)
-            raise
-        observer.finish()
-        return found
+        with _observe(cursor, query):
+            return execute(cursor, query, *args, **kwargs)
 
     return execute_observed
 
 
 def _wrap_execute_async(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
     async def execute_observed(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as psycopg's
-        observer = _observe(cursor, query)
-        try:
-            found = await execute(cursor, query, *args, **kwargs)
-        except BaseException as error:
-            observer.finish(error)
-            raise
-        observer.finish()
-        return found
+        with _observe(cursor, query):
+            return await execute(cursor, query, *args, **kwargs)
 
     return execute_observed
 
