@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Process", "Server", "ground", "start"]
 
-_START_SECONDS = 40.0
+_START_SECONDS = 120.0
 _TABLES = """
 CREATE TABLE foods (id int PRIMARY KEY, name text, kcal int);
 INSERT INTO foods SELECT number, 'food ' || number, number FROM generate_series(0, 999) number;
