@@ -7,7 +7,6 @@ posts it, with the operations, statuses and data that `_sentry_spans.py` gives i
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from http.client import HTTPException
@@ -20,6 +19,7 @@ from sentry_sdk.utils import Dsn
 from telemetry._guard import Guard
 from telemetry._sentry_trace_event import Facts, envelope, transaction
 from telemetry._sentry_wire import Wire
+from telemetry._worker import Worker
 from telemetry.accounting import NETWORK, RATE_LIMITED, REFUSED, SHUTDOWN
 from telemetry.entry import REASON
 from telemetry.sampling import sentry_keeps
@@ -97,54 +97,34 @@ class TransactionSender:
         """Begin empty, as a forked child does, with a connection of its own."""
         self._wires = [Wire(self._url, self._headers) for _ in range(_CONNECTIONS)]
         self._waiting: deque[Trace] = deque()
-        self._awake = threading.Event()
-        self._flushing: deque[threading.Event] = deque()
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-        self._stopped = False
+        self._worker = Worker("telemetry.transactions", _DELAY_SECONDS, self._send_all, at_end=self._hang_up)
         self._paused_until = 0.0
 
     def put(self, trace: Trace) -> None:
         """Take a trace; where too many wait it is dropped and counted."""
-        if self._stopped:
+        if self._worker.stopping:
             self._account.create()
             self._account.drop(SHUTDOWN)
         elif self._account.admit():
             self._waiting.append(trace)
-            if self._thread is None:
-                self._start()
+            self._worker.start()
             if len(self._waiting) >= _BATCH:
-                self._awake.set()
+                self._worker.wake()
 
     def flush(self, seconds: float) -> None:
         """Send what waits now; return when that is done, or after `seconds`."""
-        if self._thread is not None and not self._stopped:
-            done = threading.Event()
-            self._flushing.append(done)
-            self._awake.set()
-            done.wait(seconds)
+        self._worker.flush(seconds)
 
     def close(self, seconds: float) -> None:
         """Send what waits, for at most `seconds`, and stop."""
         self.flush(seconds)
-        self._stopped = True
-        self._awake.set()
+        self._worker.stop()
 
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="telemetry.transactions", daemon=True)
-                self._thread.start()
+    def _send_all(self) -> None:
+        while self._waiting:
+            self._send_some()
 
-    def _run(self) -> None:
-        while not self._stopped:
-            self._awake.wait(_DELAY_SECONDS)
-            self._awake.clear()
-            flushing = [self._flushing.popleft() for _ in range(len(self._flushing))]
-            while self._waiting:
-                self._send_some()
-            for done in flushing:
-                done.set()
+    def _hang_up(self) -> None:
         for wire in self._wires:
             wire.close()
 

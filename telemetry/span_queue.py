@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 
 from telemetry._clean_spans import clean_spans
 from telemetry._guard import Guard
+from telemetry._worker import Worker
 from telemetry.accounting import QUEUE_FULL, REFUSED, SHUTDOWN
 from telemetry.exporters import Outcome
 
@@ -71,15 +71,13 @@ class SpanQueue(SpanProcessor):
 
     def _begin(self) -> None:
         self._held: deque[ReadableSpan] = deque()
-        self._awake = threading.Event()
-        self._flushing: deque[threading.Event] = deque()
-        self._stopping, self._away = False, False
-        self._thread = threading.Thread(target=self._run, name="telemetry.spans", daemon=True)
-        self._thread.start()
+        self._away = False
+        self._worker = Worker("telemetry.spans", self.options.delay_seconds, self._send_all, at_end=self._send_all)
+        self._worker.start()
 
     def begin_again(self) -> None:
         """Begin empty in a forked child, with a thread of its own; what is held belongs to the parent."""
-        if not self._stopping:
+        if not self._worker.stopping:
             self._begin()
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -89,39 +87,23 @@ class SpanQueue(SpanProcessor):
 
     def hold(self, span: ReadableSpan) -> None:
         """Hold a recorded span, where there is room."""
-        if self._stopping:
+        if self._worker.stopping:
             self._account.create()
             self._account.drop(SHUTDOWN)
         elif self._account.admit():
             self._held.append(span)
             if len(self._held) >= self.options.batch and not self._away:
-                self._awake.set()
+                self._worker.wake()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Send what is held now; tells whether all of it was sent within the time."""
-        if self._stopping:
-            return not self._held
-        done = threading.Event()
-        self._flushing.append(done)
-        self._awake.set()
-        return done.wait(timeout_millis / 1000) and not self._held
+        return self._worker.flush(timeout_millis / 1000) and not self._held
 
     def shutdown(self) -> None:
         """Send what is held, as far as it is taken, and stop; waits as long as one export may take."""
-        self._stopping = True
-        self._awake.set()
-        self._thread.join()
+        self._worker.stop()
+        self._worker.join()
         self.delivery.shutdown()
-
-    def _run(self) -> None:
-        while not self._stopping:
-            self._awake.wait(self.options.delay_seconds)
-            self._awake.clear()
-            flushing = [self._flushing.popleft() for _ in range(len(self._flushing))]
-            self._send_all()
-            for done in flushing:
-                done.set()
-        self._send_all()
 
     def _send_all(self) -> None:
         """Send what is held now, until something has to wait."""
