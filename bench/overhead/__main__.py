@@ -42,6 +42,7 @@ Time on a shared machine differs by a tenth from one second to the next; the num
 user space's, of all threads, sending spans and transactions included, in thousands a request and against the bare
 application's (`python -m stack exec python -m bench.overhead.instructions --write`, under valgrind). Not among them are
 waiting for the interpreter's lock, what is done by the clock, and garbage collection, which many requests share.
+To be counted on a machine that does nothing else: how many answers come at once changes all rows.
 
 ```
 {table}```
