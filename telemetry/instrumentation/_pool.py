@@ -19,6 +19,7 @@ from telemetry.instrumentation._queries import within_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
@@ -92,26 +93,12 @@ def _time_requests(pool: Any) -> Callable[[], None]:  # noqa: ANN401 - a method 
     original = pool.getconn
 
     def getconn(timeout: float | None = None) -> Any:  # noqa: ANN401 - as psycopg_pool's
-        token, start = within_pool.set(True), time.perf_counter()
-        try:
+        with _Request():
             return original(timeout)
-        except Exception as error:
-            count_error(error, "database")
-            raise
-        finally:
-            within_pool.reset(token)
-            current().instruments.record(catalog.DB_POOL_WAIT, time.perf_counter() - start)
 
     async def getconn_async(timeout: float | None = None) -> Any:  # noqa: ANN401, ASYNC109 - as psycopg_pool's
-        token, start = within_pool.set(True), time.perf_counter()
-        try:
+        with _Request():
             return await original(timeout)
-        except Exception as error:
-            count_error(error, "database")
-            raise
-        finally:
-            within_pool.reset(token)
-            current().instruments.record(catalog.DB_POOL_WAIT, time.perf_counter() - start)
 
     wrapped = getconn if isinstance(pool, ConnectionPool) else getconn_async
     pool.getconn = wrapped
@@ -121,3 +108,21 @@ def _time_requests(pool: Any) -> Callable[[], None]:  # noqa: ANN401 - a method 
             del pool.getconn
 
     return undo
+
+
+class _Request:
+    """A request for a connection: times it, and lets the queries within it alone."""
+
+    __slots__ = ("_start", "_token")
+
+    def __enter__(self) -> None:
+        self._token = within_pool.set(True)
+        self._start = time.perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        within_pool.reset(self._token)
+        if isinstance(error, Exception):
+            count_error(error, "database")
+        current().instruments.record(catalog.DB_POOL_WAIT, time.perf_counter() - self._start)

@@ -107,8 +107,7 @@ class QueryObserver(NotObserved):
         if statement is None:
             return
         try:
-            if self._running_since is not None:
-                self._seconds += time.perf_counter() - self._running_since
+            self.pause()
             if self._span is not trace.INVALID_SPAN:
                 self._end_span(error)
             if type(error).__name__ != "PipelineAborted":
