@@ -12,6 +12,7 @@ from grafana.source.alert_rules import API_ERRORS, API_LATENCY, BOT_ERRORS
 from grafana.source.alert_rules_slo import ALERTS as BUDGETS
 from grafana.source.alerts import seconds
 from grafana.source.objectives import ANSWERS, AVAILABILITY
+from grafana.source.rules import OBJECTIVES_INTERVAL
 from telemetry.doctor.shares import wilson
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ FEWEST_FAILURES = 5
 INACTIVE, PENDING, FIRING = "inactive", "pending", "firing"
 EITHER, NEAR = "either", 0.25
 """So near its limit a condition may hold or not: Prometheus weighs by time, the generator by requests."""
-EVALUATION_SECONDS = 40.0
-"""A rule is evaluated every 30 s: one that should be pending is waited for so long."""
+EVALUATION_SECONDS = seconds(OBJECTIVES_INTERVAL) + max(seconds(rule.interval) for rule in API_BUDGET.rules()) + 10
+"""A rule that should be pending is waited for so long: a budget's sees what is recorded before it is evaluated."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from grafana.source.promql import RECORDED, Queries, Scope
 if TYPE_CHECKING:
     from telemetry.catalog import Metric
 
-__all__ = ["OBJECTIVES", "RATES", "RULES", "kept_labels", "recording_rules", "to_yaml"]
+__all__ = ["OBJECTIVES", "OBJECTIVES_INTERVAL", "RATES", "RULES", "kept_labels", "recording_rules", "to_yaml"]
 
 
 def kept_labels(metric: Metric) -> list[str]:
@@ -33,6 +33,7 @@ OBJECTIVES = {
     for objective in (AVAILABILITY, ANSWERS)
     for what in ("good", "all")
 }
+OBJECTIVES_INTERVAL = "1m"
 RATES = {f"{name}:rate5m": _without_process(name, metric) for name, metric in RECORDED.items()}
 RULES = OBJECTIVES | RATES
 """Each recorded series and what it records."""
@@ -40,7 +41,7 @@ RULES = OBJECTIVES | RATES
 
 def recording_rules() -> dict[str, Any]:
     """Return the rule file's content."""
-    return {"groups": [_group("objectives", "1m", OBJECTIVES), _group("rates", "5m", RATES)]}
+    return {"groups": [_group("objectives", OBJECTIVES_INTERVAL, OBJECTIVES), _group("rates", "5m", RATES)]}
 
 
 def _group(name: str, interval: str, rules: dict[str, str]) -> dict[str, Any]:

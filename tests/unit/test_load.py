@@ -16,6 +16,7 @@ from bench.load.run import Load, Run
 from bench.load.verdict import Ruled, sampling, throughputs
 from examples.health_agent.demo.traffic import Sent
 from stack.settings import ROOT
+from telemetry.backends import Sample
 from telemetry.losses import Hop
 
 SENT = {"on GET /api/users 200": 90, "on GET /api/users/{user_id}/progress 500": 10, "off GET /api/users 200": 120}
@@ -207,3 +208,36 @@ def test_the_mix_plans_failing_and_slow_requests() -> None:
     failing = sum(weight for request, weight in MIX.items() if request.status >= 500)
     assert failing / total > 1.25 * 0.072  # clearly above the fastest budget burn's line, 14.4 times 0.5%
     assert sum(weight for request, weight in MIX.items() if request.path == "/api/chat") / total > 0.03
+
+
+def test_a_rule_is_waited_for_until_it_has_seen_what_is_recorded_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(verdict, "time", clock)
+    ruled, _ = verdict.rules(a_run(), PendingAfter(clock, 90))  # type: ignore[arg-type]
+    assert [one.asked.rule.name for one in ruled if not one.ok] == []
+    assert clock.now >= 90
+
+
+class Clock:
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+    monotonic = time
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class PendingAfter:
+    """A Prometheus in which the rules that should are pending once a minute and half a minute have passed."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock, self._seconds = clock, seconds
+
+    def query(self, _: str) -> list[Sample]:
+        return [] if self._clock.now < self._seconds else [
+            Sample({"alertname": one.rule.name, "alertstate": one.expected}, 1.0)
+            for one in verdict._asked(a_run()) if one.expected == "pending"
+        ]  # fmt: skip
