@@ -7,6 +7,7 @@ posts it, with the operations, statuses and data that `_sentry_spans.py` gives i
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from http.client import HTTPException
@@ -17,7 +18,7 @@ from sentry_sdk.consts import VERSION, EndpointType
 from sentry_sdk.utils import Dsn
 
 from telemetry._guard import Guard
-from telemetry._sentry_trace_event import Facts, envelope, transaction
+from telemetry._sentry_trace_event import Facts, envelope
 from telemetry._sentry_wire import Wire
 from telemetry._worker import Worker
 from telemetry.accounting import NETWORK, RATE_LIMITED, REFUSED, SHUTDOWN
@@ -39,7 +40,7 @@ __all__ = ["TransactionProcessor", "TransactionSender", "Transactions"]
 
 _MOST_TRACES, _MOST_SPANS, _MOST_WAITING = 2000, 1000, 500
 _CONNECTIONS = 4
-"""Used at once where so many wait: over one, as many a second are sent as it has round trips."""
+"""Used at once where so many wait: over one, an answer that takes long is in the way of all."""
 _DELAY_SECONDS, _BATCH = 1.0, 100
 """Sent once a second or when so many wait: to wake a thread for each takes an application that is busy 50 us."""
 _OK, _TOO_MANY = range(200, 300), 429
@@ -129,40 +130,51 @@ class TransactionSender:
             wire.close()
 
     def _send_some(self) -> None:
-        """Send one over each connection, then look at the answers."""
+        """Send some over each connection, then look at the answers."""
         if time.monotonic() < self._paused_until:
             self._waiting.popleft()
             self._account.drop(RATE_LIMITED)
             return
-        under_way: list[Wire] = []
-        for wire in self._wires[: len(self._waiting)]:
+        share = math.ceil(len(self._waiting) / len(self._wires))
+        under_way = [(wire, self._begin(wire, share)) for wire in self._wires if self._waiting]
+        for wire, begun in under_way:
             with _sending:
-                self._begin(wire, self._waiting.popleft())
-                under_way.append(wire)
-        for wire in under_way:
-            with _sending:
-                self._finish(wire)
+                self._finish(wire, begun)
 
-    def _begin(self, wire: Wire, trace: Trace) -> None:
+    def _begin(self, wire: Wire, share: int) -> int:
+        """Write up to so many; returns how many could be made."""
+        count = min(share, wire.room, len(self._waiting))
+        traces = [self._waiting.popleft() for _ in range(count)]
+        posts = [post for trace in traces if (post := self._made(trace)) is not None]
+        wire.begin(posts)
+        return len(posts)
+
+    def _made(self, trace: Trace) -> tuple[bytes, str] | None:
         try:
-            wire.begin(*envelope(transaction(trace, self._facts)))
-        except BaseException:
+            return envelope(trace, self._facts)
+        except Exception as error:  # noqa: BLE001 - the guard's own kind
             self._account.drop(REFUSED)
-            raise
+            _sending.caught(error)
+            return None
 
-    def _finish(self, wire: Wire) -> None:
+    def _finish(self, wire: Wire, begun: int) -> None:
         reason = REFUSED
         try:
-            status, headers = wire.finish()
-            if status in _OK:
-                reason = ""
-            elif status == _TOO_MANY:
-                reason = RATE_LIMITED
-            self._pause(headers, status)
+            for status, headers in wire.finish():
+                begun -= 1
+                self._answered(status, headers)
         except (OSError, HTTPException):
             reason = NETWORK
         finally:
-            self._account.drop(reason) if reason else self._account.send(1)
+            if begun:
+                self._account.drop(reason, begun)
+
+    def _answered(self, status: int, headers: Mapping[str, str]) -> None:
+        if status in _OK:
+            self._account.send(1)
+        else:
+            self._account.drop(RATE_LIMITED if status == _TOO_MANY else REFUSED)
+        self._pause(headers, status)
 
     def _pause(self, headers: Mapping[str, str], status: int) -> None:
         """Send nothing for as long as Sentry asks: `SECONDS:CATEGORY;CATEGORY:..., ...`, or Retry-After."""

@@ -1,33 +1,39 @@
-"""A kept-open connection that posts with two system calls: one writes a request, one reads its answer.
+"""A kept-open connection over which many are posted at once: one system call writes them, one reads the answers.
 
 Each call that may block gives the interpreter's lock away, and getting it back costs more beside an application that is
-busy: with `http.client`'s own requests, which wait for the socket before each of six calls, a transaction takes 500 us
-where it takes 210. They are many and small, and each must be a request of its own. Errors are few: Sentry's own
-transport has them.
+busy. Transactions are many and small, and each must be a request of its own. Errors are few: Sentry's own transport has
+them.
+
+https://www.rfc-editor.org/rfc/rfc9112#section-9.3.2 (pipelining)
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.client
-import io
 import socket
 import ssl
 import struct
 import sys
-from typing import TYPE_CHECKING, Any
+import time
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import certifi
 
+from telemetry._http_answers import Answers
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["Answer", "Wire"]
 
 _SECONDS = 10
-_READ_AT_ONCE = 65536
-_FIRST_OF_FINAL = 200
+_AT_ONCE = 25
+_GATHERING_SECONDS = 0.05
+"""So long the answers to several requests are left to gather, before one call reads them."""
 Answer = tuple[int, "Mapping[str, str]"]
 """Status and headers, whose names are in lower case."""
 
@@ -47,101 +53,87 @@ class Wire:
         else:
             self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_SECONDS)
         lines = [f"POST {parts.path} HTTP/1.1", f"host: {parts.netloc.rpartition('@')[2]}"]
-        self._message = b""
         self._head = "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items())])
+        self._answers: Answers | None = None
+        """Those of the open connection."""
+        self._left: deque[bytes] = deque()
+        self._written = 0
+        self._gathered_at = 0.0
 
-    def begin(self, body: bytes, encoding: str) -> None:
-        """Write a request, where the connection is open still; `finish` sees to the rest."""
-        facts = f"\r\ncontent-encoding: {encoding}\r\ncontent-length: {len(body)}\r\n\r\n"
-        self._message = (self._head + facts).encode("ascii") + body
-        if self._connection.sock is not None:
+    @property
+    def room(self) -> int:
+        """How many to `begin` with: one where the connection is new, which the server may close after each answer."""
+        return _AT_ONCE if self._answers is not None else 1
+
+    def begin(self, posts: Sequence[tuple[bytes, str]]) -> None:
+        """Write requests, bodies and their encodings, where the connection is open still; `finish` sees to the rest."""
+        if self._written:  # and not read
+            self.close()
+        self._left = deque(self._message(*post) for post in posts)
+        if self._answers is not None:
             with contextlib.suppress(OSError):
-                self._write()
+                self._write(len(self._left))
 
-    def finish(self) -> Answer:
-        """Read the answer, after a second try on a new connection where the old one was closed.
+    def finish(self) -> Iterator[Answer]:
+        """Read the answers; what got none on a connection that was used before is written again, on a new one.
 
-        Raises `OSError` or `HTTPException`.
+        Raises `OSError` or `HTTPException` where that gives none, either.
         """
-        if self._connection.sock is not None:
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                return self._read()
-        self._connect()
-        self._write()
-        return self._read()
+        while self._left:
+            fresh = self._answers is None
+            try:
+                yield from self._exchange()
+            except (OSError, http.client.HTTPException):
+                self.close()
+                if fresh:
+                    raise
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
         self._connection.close()
+        self._answers, self._written = None, 0
 
-    def _connect(self) -> None:
+    def _message(self, body: bytes, encoding: str) -> bytes:
+        facts = f"\r\ncontent-encoding: {encoding}\r\ncontent-length: {len(body)}\r\n\r\n"
+        return (self._head + facts).encode("ascii") + body
+
+    def _exchange(self) -> Iterator[Answer]:
+        """Write what is left, unless `begin` has, and read the answers up to one that ends the connection.
+
+        To a new one a single request is written.
+        """
+        if self._answers is None:
+            self._answers = Answers(self._connect())
+            self._write(1)
+        elif not self._written:
+            self._write(len(self._left))
+        while self._written:
+            if self._answers.all_read:
+                self._let_gather()
+            status, headers, closes = self._answers.next()
+            self._left.popleft()
+            self._written -= 1
+            if closes:
+                self.close()
+            yield status, headers
+
+    def _let_gather(self) -> None:
+        """Wait until several answers may have come since the last ones were waited for."""
+        now = time.monotonic()
+        if self._written > 1 and now < self._gathered_at:
+            time.sleep(self._gathered_at - now)
+        self._gathered_at = time.monotonic() + _GATHERING_SECONDS
+
+    def _connect(self) -> socket.socket:
         self._connection.connect()
         if sys.platform != "win32":
             _time_out_in_the_kernel(self._connection.sock)
+        return self._connection.sock
 
-    def _write(self) -> None:
-        with self._closed_by_failure():
-            self._connection.sock.sendall(self._message)
-
-    def _read(self) -> Answer:
-        with self._closed_by_failure():
-            data = self._connection.sock.recv(_READ_AT_ONCE)
-            status, headers, closes = _whole(data) or _in_pieces(data, self._connection.sock)
-        if closes:
-            self.close()
-        return status, headers
-
-    @contextlib.contextmanager
-    def _closed_by_failure(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            self.close()
-            raise
-
-
-def _whole(data: bytes) -> tuple[int, Mapping[str, str], bool] | None:
-    """Return status, headers and whether the connection ends, where an answer has come whole and says how long it is.
-
-    `http.client` reads headers as those of an e-mail: that takes as long as all else that is done for a transaction.
-    """
-    head, _, body = data.partition(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
-    version, _, rest = first.partition(" ")
-    pairs = (line.partition(":") for line in lines)
-    headers = {name.lower(): value.strip() for name, _, value in pairs}
-    status = int(rest[:3]) if rest[:3].isdecimal() else 0
-    if version != "HTTP/1.1" or status < _FIRST_OF_FINAL or headers.get("content-length") != str(len(body)):
-        return None
-    return status, headers, headers.get("connection", "").lower() == "close"
-
-
-def _in_pieces(begun: bytes, rest: socket.socket) -> tuple[int, Mapping[str, str], bool]:
-    """Read any other answer, of which something has come: in chunks, after an interim one, cut off, or none at all."""
-    answer = http.client.HTTPResponse(_Stream(begun, rest), method="POST")  # type: ignore[arg-type]  # it asks for a file
-    answer.begin()
-    answer.read()
-    return answer.status, {name.lower(): value for name, value in answer.headers.items()}, bool(answer.will_close)
-
-
-class _Stream(io.RawIOBase):
-    """What was read of a socket, and then the socket."""
-
-    def __init__(self, begun: bytes, rest: socket.socket) -> None:
-        self._begun, self._rest = begun, rest
-
-    def makefile(self, *_: object) -> io.BufferedReader:
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - what BufferedReader has
-        if not self._begun:
-            return self._rest.recv_into(buffer)
-        piece, self._begun = self._begun[: len(buffer)], self._begun[len(buffer) :]
-        buffer[: len(piece)] = piece
-        return len(piece)
+    def _write(self, count: int) -> None:
+        self._written = count
+        self._gathered_at = time.monotonic() + _GATHERING_SECONDS
+        self._connection.sock.sendall(b"".join(islice(self._left, count)))
 
 
 def _time_out_in_the_kernel(connected: socket.socket) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import queue
+import re
 import socket
 import ssl
 import threading
@@ -25,7 +26,7 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceFlags
 
-from telemetry._sentry_trace_event import Facts, transaction
+from telemetry._sentry_trace_event import Facts, envelope
 from telemetry._sentry_transactions import TransactionProcessor, Transactions, TransactionSender
 from telemetry._sentry_wire import Answer, Wire
 from telemetry._spans import LeanTracerProvider
@@ -239,10 +240,21 @@ def test_a_time_is_written_to_the_microsecond() -> None:
     span = provider.get_tracer("telemetry").start_span("x", start_time=1_700_000_000_123_456_789)
     span.end(1_700_000_001_000_000_000)
     assert isinstance(span, ReadableSpan)
-    found = transaction((span, []), FACTS)
+    found = json.loads(envelope((span, []), FACTS)[0].split(b"\n")[2])
     assert (found["start_timestamp"], found["timestamp"]) == (
         "2023-11-14T22:13:20.123457Z", "2023-11-14T22:13:21.000000Z",
     )  # fmt: skip
+
+
+def test_names_and_values_are_what_they_were_whatever_is_in_them(sentry: Sentry) -> None:
+    odd = 'say "hi"\n\\ \u00fc \ud800 {x}'
+    with sentry.tracer.start_as_current_span(odd, attributes={"tag.plan": odd, "user.id": odd, "server.address": odd}):
+        sentry.tracer.start_span(odd, attributes={"gen_ai.operation.name": odd, "server.port": 2}).end()
+    sentry.flush()
+    (found,) = sentry.bodies
+    (span,) = found["spans"]
+    assert (found["transaction"], found["tags"]["plan"], found["user"]["id"]) == (odd, odd, odd)
+    assert (span["description"], span["op"], span["data"]["server.port"]) == (odd, f"gen_ai.{odd}", 2)
 
 
 @contextmanager
@@ -264,8 +276,9 @@ def answering(*answers: bytes, tls: ssl.SSLContext | None = None) -> Iterator[st
 
 
 def post(wire: Wire, body: bytes) -> Answer:
-    wire.begin(body, "identity")
-    return wire.finish()
+    wire.begin([(body, "identity")])
+    (answer,) = wire.finish()
+    return answer
 
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
@@ -314,6 +327,69 @@ def test_a_connection_is_kept_for_the_next_request_and_given_up_where_an_answer_
             for _ in range(2):
                 post(wire, b"a")
         assert [connections.get(timeout=5) for _ in range(4)] == [0, 0, 1, 2]
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n\r\n"
+MANY: dict[str, list[list[bytes]]] = {
+    "all in one piece": [[OK, OK * 4]],
+    "one by one": [[OK, b"<wait>".join([OK] * 4)]],
+    "cut anywhere": [[OK, OK[:20] + b"<wait>" + OK[20:] + OK[:36] + b"<wait>" + OK[36:] + OK * 2]],
+    "others among them": [[OK, CHUNKED + OK + CHUNKED + OK]],
+    "the connection ends with the third": [[OK, OK + CLOSES], [OK, OK]],
+    "the connection ends, unsaid": [[OK, OK], [OK, OK * 2]],
+    "the connection ends, in an answer": [[OK, OK + OK[:20]], [OK, OK * 2]],
+    "the connection ends with each": [[CLOSES]] * 5,
+    "the connection ends with each, unsaid": [[OK]] * 5,
+}
+"""What a server answers to five requests, by connection: to the first of each, and to what comes after it."""
+
+
+@contextmanager
+def conversing(*connections: list[bytes]) -> Iterator[tuple[str, list[bytes]]]:
+    """Read before each of a connection's answers, which are sent as `answering` does; close it after the last."""
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for answers in connections:
+                connection, _ = server.accept()
+                with connection:
+                    for answer in answers:
+                        heard.append(connection.recv(65536))
+                        for piece in answer.split(b"<wait>"):
+                            connection.sendall(piece)
+                            time.sleep(0.02)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/", heard
+
+
+@pytest.mark.parametrize("connections", MANY.values(), ids=MANY)
+def test_many_are_written_at_once_and_each_has_its_answer(connections: list[list[bytes]]) -> None:
+    with conversing(*connections) as (url, heard), closing(Wire(url, {})) as wire:
+        wire.begin([(b"<%d>" % number, "identity") for number in range(5)])
+        assert [status for status, _ in wire.finish()] == [200] * 5
+    assert set(re.findall(b"<.>", b"".join(heard))) == {b"<%d>" % number for number in range(5)}
+    assert [len(re.findall(b"<.>", said)) for said in heard[:1]] == [1]  # of a connection that nobody knows yet
+
+
+def test_what_has_no_answer_on_a_new_connection_either_is_an_error_after_the_others_answers() -> None:
+    statuses = []
+    with conversing([OK, OK], [b""]) as (url, _), closing(Wire(url, {})) as wire:
+        wire.begin([(b"x", "identity")] * 5)
+        with pytest.raises((OSError, HTTPException)):  # noqa: PT012 - what came before it counts
+            for status, _ in wire.finish():
+                statuses.append(status)
+        assert wire.room == 1
+    assert statuses == [200, 200]
+
+
+def test_answers_that_nobody_read_are_not_those_to_the_next_requests() -> None:
+    with conversing([OK, OK.replace(b"200", b"400") * 2], [OK]) as (url, _), closing(Wire(url, {})) as wire:
+        post(wire, b"a")
+        wire.begin([(b"b", "identity")] * 2)
+        time.sleep(0.05)
+        assert post(wire, b"c")[0] == 200
 
 
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
