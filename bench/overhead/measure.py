@@ -21,7 +21,7 @@ __all__ = ["BARE", "WORKLOADS", "Figures", "Workload", "measure"]
 
 BARE = "bare"
 SETTLE_SECONDS = 1.2
-"""After a variant's load, in which batches are sent: what recording costs later counts as well."""
+"""After a load, in which batches are sent: what recording costs later counts as well, and what idling does for both."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +87,15 @@ def measure(reference: Server, servers: list[Server], workload: Workload, rounds
     order = random.Random(1)
     for _ in range(rounds):
         for server in order.sample(servers, len(servers)):
-            before = _burst(reference, workload, settle=0)
-            found[server.name].pairs.append((before, _burst(server, workload, settle=SETTLE_SECONDS)))
+            found[server.name].pairs.append((_burst(reference, workload), _burst(server, workload)))
             found[server.name].memory = server.memory
     return found
 
 
-def _burst(server: Server, workload: Workload, settle: float) -> Burst:
+def _burst(server: Server, workload: Workload) -> Burst:
     before, requests = server.cpu, workload.load.requests
     seconds, times = asyncio.run(send(workload.load, server.port))
-    time.sleep(settle)
+    time.sleep(SETTLE_SECONDS)
     ordered = sorted(times)
     cpu = (server.cpu - before) / requests
     return Burst(cpu, requests / seconds, _percentile(ordered, 0.5), _percentile(ordered, 0.99))
