@@ -1,7 +1,7 @@
 """`python -m stack exec python -m bench.overhead`: what each variant costs, as ratios to the bare application.
 
 All variants run at once and are asked in rounds, each right after the bare application, so that what else the machine
-does touches both alike; CPU is that of the whole process, all threads, sending included.
+does touches both alike; CPU is that of the whole process, all threads, sending included. Each round has new processes.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import random
 import sys
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
 from bench.overhead.measure import BARE, WORKLOADS, Figures, measure
-from bench.overhead.servers import ground, start
-from bench.overhead.starting import starts, starts_table
+from bench.overhead.servers import Server, ground, start
+from bench.overhead.starting import starts_table
 from bench.overhead.variants import VARIANTS
 from stack.settings import ROOT
 
@@ -25,12 +26,12 @@ HEAD = """# Performance
 
 Written by `make bench`: {machine}.
 
-Every variant is a process with one uvicorn worker, the same application and ten more routes; all run at once. In each
-round each is asked right after the bare application, in an order drawn anew, so that what else the machine does touches
-both alike. `CPU` is the processor time of the whole process a request, sending included, against the bare application's
-a moment before: the median over the rounds and its quartiles. `added` is what that is in time; `rate`, `p50` and `p99`
-are ratios as well. "bare" is one more process of the bare application: how far its figures lie from 1, and from each
-other, is how far everybody's may.
+Every variant is a process with one uvicorn worker, the same application and ten more routes; all run at once, and each
+round has processes of its own. In it each is asked right after the bare application, in an order drawn anew, so that
+what else the machine does touches both alike. `CPU` is the processor time of the whole process a request, sending
+included, against the bare application's a moment before: the median over the rounds and its quartiles. `added` is what
+that is in time; `rate`, `p50` and `p99` are ratios as well. "bare" is one more process of the bare application: how far
+its figures lie from 1, and from each other, is how far everybody's may. A start finds the code compiled.
 
 "ours 10%" records a tenth of the traces, and Sentry gets a tenth of all, as the plan's production does; "ours 100%"
 records all, Sentry the same tenth. The peers record and send that share by their own protocol.
@@ -48,7 +49,6 @@ To be counted on a machine that does nothing else: how many answers come at once
 {table}```
 """
 COUNTED = Path(__file__).parent / "instructions.txt"
-START_ROUNDS = 3
 
 
 def main() -> int:
@@ -60,17 +60,32 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write the tables to docs/performance.md, too")
     options = parser.parse_args()
     names = [BARE, *(name for name in options.variants if name != BARE)]
+    figures = {workload: {name: Figures() for name in names} for workload in options.workloads}
     with ExitStack() as running:
-        python, environ = ground(running)
-        tables = [starts_table(starts(names, python, environ, START_ROUNDS))] if options.write else []
-        print(*tables, sep="", end="")
-        reference, *servers = start([BARE, *names], python, environ, running)
-        for workload in options.workloads:
-            tables.append(table(workload, measure(reference, servers, WORKLOADS[workload], options.rounds)))
-            print(tables[-1], flush=True)
+        rounds = run(names, figures, options.rounds, *ground(running))
+    tables = [starts_table(rounds), *(table(workload, found) for workload, found in figures.items())]
+    print(*tables, sep="\n")
     if options.write:
         PAGE.write_text(page(tables, options.rounds))
     return 0
+
+
+def run(
+    names: list[str], figures: dict[str, dict[str, Figures]], rounds: int, python: Path, environ: dict[str, str]
+) -> list[list[Server]]:
+    """Measure every workload, each round with new processes; return those of each round, as they started."""
+    order = random.Random(1)
+    with ExitStack() as compiling:
+        start(names, python, environ, compiling)
+    servers = []
+    for number in range(rounds):
+        with ExitStack() as running:
+            reference, *others = start([BARE, *order.sample(names, len(names))], python, environ, running)
+            servers.append(sorted(others, key=lambda server: names.index(server.name)))
+            for workload, found in figures.items():
+                print(f"round {number + 1} of {rounds}: {workload}", file=sys.stderr, flush=True)
+                measure(reference, others, WORKLOADS[workload], found, order)
+    return servers
 
 
 def page(tables: list[str], rounds: int) -> str:

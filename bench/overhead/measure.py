@@ -1,25 +1,29 @@
-"""Rounds of the same load against each variant, each right after the bare application: the ratio of two neighbours.
+"""Rounds of the same load against each variant and, by turns of a fraction of a second, the bare application.
 
-What else the machine does changes within seconds, and so does what it gives; a pair is over before that.
+What else the machine does changes within a second, and so does what it gives: in turns it touches both alike. Two
+processes of the same application differ by up to a tenth for as long as they live: each round has its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import statistics
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from bench.overhead.load import Load, send
+from bench.overhead.load import Client, Load, send
 
 if TYPE_CHECKING:
+    import random
+
     from bench.overhead.servers import Server
 
 __all__ = ["BARE", "WORKLOADS", "Figures", "Workload", "measure"]
 
 BARE = "bare"
+SLICES = 20
+WARM_UP = 4
+"""A fourth of a load makes the interpreter know the code, and the pools and connections be there."""
 SETTLE_SECONDS = 1.2
 """After a load, in which batches are sent: what recording costs later counts as well, and what idling does for both."""
 
@@ -79,26 +83,44 @@ class Figures:
         return middle, low, high
 
 
-def measure(reference: Server, servers: list[Server], workload: Workload, rounds: int) -> dict[str, Figures]:
-    """Warm up, then ask each server in each round, in an order drawn anew, right after the bare one for `reference`."""
-    found = {server.name: Figures() for server in servers}
+def measure(
+    reference: Server, servers: list[Server], workload: Workload, found: dict[str, Figures], order: random.Random
+) -> None:
+    """Warm up, then ask each server, in an order drawn anew, by turns with the bare one for `reference`.
+
+    Adds a pair of bursts to what was found of each.
+    """
+    warm_up = replace(workload.load, requests=max(workload.load.requests // WARM_UP, 2 * workload.load.connections))
     for server in (reference, *servers):
-        asyncio.run(send(workload.load, server.port))
-    order = random.Random(1)
-    for _ in range(rounds):
-        for server in order.sample(servers, len(servers)):
-            found[server.name].pairs.append((_burst(reference, workload), _burst(server, workload)))
-            found[server.name].memory = server.memory
-    return found
+        asyncio.run(send(warm_up, server.port))
+    for server in order.sample(servers, len(servers)):
+        found[server.name].pairs.append(asyncio.run(_pair(reference, server, workload.load)))
+        found[server.name].memory = server.memory
 
 
-def _burst(server: Server, workload: Workload) -> Burst:
-    before, requests = server.cpu, workload.load.requests
-    seconds, times = asyncio.run(send(workload.load, server.port))
-    time.sleep(SETTLE_SECONDS)
-    ordered = sorted(times)
-    cpu = (server.cpu - before) / requests
-    return Burst(cpu, requests / seconds, _percentile(ordered, 0.5), _percentile(ordered, 0.99))
+async def _pair(reference: Server, server: Server, load: Load) -> tuple[Burst, Burst]:
+    """Send a load to each of both in slices, by turns, and let them settle."""
+    before = reference.cpu, server.cpu
+    async with Client(load, reference.port) as first, Client(load, server.port) as second:
+        for count in _slices(load):
+            await first.send(count)
+            await second.send(count)
+    await asyncio.sleep(SETTLE_SECONDS)
+    bare, own = (after - earlier for after, earlier in zip((reference.cpu, server.cpu), before, strict=True))
+    return _burst(first, bare), _burst(second, own)
+
+
+def _slices(load: Load) -> list[int]:
+    """Return how many requests each turn has: no fewer than twice the connections, that these are busy for the most."""
+    number = max(1, min(SLICES, load.requests // (2 * load.connections)))
+    return [load.requests * (turn + 1) // number - load.requests * turn // number for turn in range(number)]
+
+
+def _burst(client: Client, cpu: float) -> Burst:
+    ordered = sorted(client.times)
+    return Burst(
+        cpu / len(ordered), len(ordered) / client.seconds, _percentile(ordered, 0.5), _percentile(ordered, 0.99)
+    )
 
 
 def _percentile(ordered: list[float], share: float) -> float:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import psutil
@@ -42,7 +43,7 @@ _QUICKLY = {
 
 def _environment(sink: int, endpoint: str, database: str) -> dict[str, str]:
     """Return what every variant is told: the same Collector, database and sink."""
-    prefixes = ("OTEL_", "SENTRY_", "TELEMETRY_", "ENABLE_", "DD_", "ELASTIC_")
+    prefixes = ("OTEL_", "SENTRY_", "TELEMETRY_", "ENABLE_", "DD_", "ELASTIC_", "PYTHON")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
     return clean | _QUICKLY | {
         "DATABASE_URL": database,
@@ -123,8 +124,15 @@ class Server(Process):
     def __init__(self, name: str, python: Path, environ: dict[str, str]) -> None:
         """Start it."""
         self.name: str = name
+        self.start_cpu: float = 0.0
+        self.start_memory: int = 0
         command = [str(python), "-W", "ignore", "-m", "bench.overhead.app", name]
         super().__init__(command, environ | VARIANTS[name].environ)
+
+    def wait(self, seconds: float = _START_SECONDS) -> None:
+        """Wait until it serves, and note what it took until then; raises `TimeoutError`."""
+        super().wait(seconds)
+        self.start_cpu, self.start_memory = self.cpu, self.memory
 
 
 class Sink(Process):
@@ -138,6 +146,7 @@ class Sink(Process):
 def ground(running: ExitStack) -> tuple[Path, dict[str, str]]:
     """Start a database and a sink, which end with `running`; return the variants' interpreter and environment."""
     python = ensure_venv(settings.load(), "peers") / "bin/python"
+    compiled = running.enter_context(TemporaryDirectory())
     database = passing_url()
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(_TABLES.encode())
@@ -145,16 +154,15 @@ def ground(running: ExitStack) -> tuple[Path, dict[str, str]]:
     running.callback(sink.stop)
     sink.wait()
     endpoint = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
-    return python, _environment(sink.port, endpoint, database)
+    return python, _environment(sink.port, endpoint, database) | {"PYTHONPYCACHEPREFIX": compiled}
 
 
 def start(names: list[str], python: Path, environ: dict[str, str], running: ExitStack) -> list[Server]:
-    """Start a server a variant; all end with `running`."""
+    """Start a server a variant, one after the other; all end with `running`."""
     servers = []
     for name in names:
         server = Server(name, python, environ)
         running.callback(server.stop)
-        servers.append(server)
-    for server in servers:
         server.wait()
+        servers.append(server)
     return servers

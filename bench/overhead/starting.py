@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
-import random
 import statistics
 from typing import TYPE_CHECKING
 
 from bench.overhead.measure import BARE
-from bench.overhead.servers import Server
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from bench.overhead.servers import Server
 
-__all__ = ["starts", "starts_table"]
-
-Start = tuple[float, int]
-"""Seconds of processor time, bytes of resident memory."""
+__all__ = ["starts_table"]
 
 
-def starts(names: list[str], python: Path, environ: dict[str, str], rounds: int) -> dict[str, list[Start]]:
-    """Start each variant once a round, alone, in an order drawn anew."""
-    found: dict[str, list[Start]] = {name: [] for name in names}
-    order = random.Random(1)
-    for _ in range(rounds):
-        for name in order.sample(names, len(names)):
-            server = Server(name, python, environ)
-            try:
-                server.wait()
-                found[name].append((server.cpu, server.memory))
-            finally:
-                server.stop()
-    return found
-
-
-def starts_table(found: dict[str, list[Start]]) -> str:
-    """Return the medians as text."""
-    bare_cpu, bare_memory = _median(found[BARE])
+def starts_table(rounds: list[list[Server]]) -> str:
+    """Return as text the medians of what each variant's servers took until they served."""
+    found: dict[str, list[Server]] = {}
+    for server in (server for servers in rounds for server in servers):
+        found.setdefault(server.name, []).append(server)
+    figures = {name: _medians(servers) for name, servers in found.items()}
+    bare_cpu, bare_memory = figures[BARE]
     lines = ["start, until it serves", f"{'':28}{'CPU':>8} {'added':>9} {'MiB':>5} {'added':>6}"]
-    for name, each in found.items():
-        cpu, memory = _median(each)
-        lines.append(
-            f"{name:28}{cpu:6.2f} s {(cpu - bare_cpu) * 1e3:6.0f} ms {memory / 2**20:5.0f}"
-            f" {(memory - bare_memory) / 2**20:6.1f}"
-        )
+    lines += [
+        f"{name:28}{cpu:6.2f} s {(cpu - bare_cpu) * 1e3:6.0f} ms {memory / 2**20:5.0f}"
+        f" {(memory - bare_memory) / 2**20:6.1f}"
+        for name, (cpu, memory) in figures.items()
+    ]
     return "\n".join(lines) + "\n"
 
 
-def _median(each: list[Start]) -> Start:
-    return statistics.median(cpu for cpu, _ in each), int(statistics.median(memory for _, memory in each))
+def _medians(servers: list[Server]) -> tuple[float, float]:
+    """Return seconds of processor time and bytes of resident memory."""
+    cpu, memory = ([getattr(server, what) for server in servers] for what in ("start_cpu", "start_memory"))
+    return statistics.median(cpu), statistics.median(memory)
