@@ -32,6 +32,7 @@ __all__ = ["Answer", "Wire"]
 
 _SECONDS = 10
 _AT_ONCE = 25
+_LATE_SECONDS = 1.0
 _GATHERING_SECONDS = 0.05
 """So long the answers to several requests are left to gather, before one call reads them."""
 Answer = tuple[int, "Mapping[str, str]"]
@@ -56,26 +57,27 @@ class Wire:
         self._head = "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items())])
         self._answers: Answers | None = None
         """Those of the open connection."""
+        self._at_once, self._together = _AT_ONCE, 0
         self._left: deque[bytes] = deque()
         self._written = 0
-        self._gathered_at = 0.0
+        self._asked_at = 0.0
 
     @property
     def room(self) -> int:
         """How many to `begin` with: one where the connection is new, which the server may close after each answer."""
-        return _AT_ONCE if self._answers is not None else 1
+        return self._at_once if self._answers is not None else 1
 
     def begin(self, posts: Sequence[tuple[bytes, str]]) -> None:
-        """Write requests, bodies and their encodings, where the connection is open still; `finish` sees to the rest."""
+        """Take requests, bodies and their encodings, and write what there is room for where the connection is open."""
         if self._written:  # and not read
             self.close()
         self._left = deque(self._message(*post) for post in posts)
         if self._answers is not None:
             with contextlib.suppress(OSError):
-                self._write(len(self._left))
+                self._write(self.room)
 
     def finish(self) -> Iterator[Answer]:
-        """Read the answers; what got none on a connection that was used before is written again, on a new one.
+        """Write what is left, and read the answers; what got none on a connection used before is written to a new one.
 
         Raises `OSError` or `HTTPException` where that gives none, either.
         """
@@ -84,6 +86,7 @@ class Wire:
             try:
                 yield from self._exchange()
             except (OSError, http.client.HTTPException):
+                self._learn()
                 self.close()
                 if fresh:
                     raise
@@ -91,26 +94,23 @@ class Wire:
     def close(self) -> None:
         """Close the connection; the next request opens another."""
         self._connection.close()
-        self._answers, self._written = None, 0
+        self._answers, self._written, self._together = None, 0, 0
 
     def _message(self, body: bytes, encoding: str) -> bytes:
         facts = f"\r\ncontent-encoding: {encoding}\r\ncontent-length: {len(body)}\r\n\r\n"
         return (self._head + facts).encode("ascii") + body
 
     def _exchange(self) -> Iterator[Answer]:
-        """Write what is left, unless `begin` has, and read the answers up to one that ends the connection.
-
-        To a new one a single request is written.
-        """
-        if self._answers is None:
-            self._answers = Answers(self._connect())
-            self._write(1)
-        elif not self._written:
-            self._write(len(self._left))
+        """Write what there is room for, unless `begin` has, and read the answers up to one that ends the connection."""
+        answers, count = self._answers, self.room
+        if answers is None:
+            answers = self._answers = Answers(self._connect())
+        if not self._written:
+            self._write(count)
         while self._written:
-            if self._answers.all_read:
+            if answers.all_read:
                 self._let_gather()
-            status, headers, closes = self._answers.next()
+            status, headers, closes = answers.next()
             self._left.popleft()
             self._written -= 1
             if closes:
@@ -119,10 +119,19 @@ class Wire:
 
     def _let_gather(self) -> None:
         """Wait until several answers may have come since the last ones were waited for."""
-        now = time.monotonic()
-        if self._written > 1 and now < self._gathered_at:
-            time.sleep(self._gathered_at - now)
-        self._gathered_at = time.monotonic() + _GATHERING_SECONDS
+        if self._written > 1:
+            time.sleep(max(0.0, self._asked_at + _GATHERING_SECONDS - time.monotonic()))
+        self._asked_at = time.monotonic()
+
+    def _learn(self) -> None:
+        """Write one at a time from now on, where the server answered a part of what it was given at once, or was late.
+
+        gunicorn's threads leave what they have read of a second request, until they close the connection after 2 s. A
+        connection that was closed before it was written to tells nothing.
+        """
+        late = time.monotonic() - self._asked_at > _LATE_SECONDS
+        if self._together > 1 and (self._written < self._together or late):
+            self._at_once = 1
 
     def _connect(self) -> socket.socket:
         self._connection.connect()
@@ -131,8 +140,8 @@ class Wire:
         return self._connection.sock
 
     def _write(self, count: int) -> None:
-        self._written = count
-        self._gathered_at = time.monotonic() + _GATHERING_SECONDS
+        self._written = self._together = min(count, len(self._left))
+        self._asked_at = time.monotonic()
         self._connection.sock.sendall(b"".join(islice(self._left, count)))
 
 
