@@ -24,7 +24,7 @@ BARE = "bare"
 SLICES = 20
 WARM_UP = 4
 """A fourth of a load makes the interpreter know the code, and the pools and connections be there."""
-SETTLE_SECONDS = 1.2
+SETTLE_SECONDS = 1.5
 """After a load, in which batches are sent: what recording costs later counts as well, and what idling does for both."""
 
 
