@@ -106,10 +106,13 @@ class ContentFree(InstrumentationSettings):
     """
 
     def __bool__(self) -> bool:
-        """Tell whether the current span is recorded, or there is none and a run begins a trace.
+        """Tell whether traces are, and the current span is recorded, or there is none and a run begins a trace.
 
-        In a trace that is not recorded a run would make and fill spans for nobody.
+        Else a run would make and fill spans for nobody.
         """
+        runtime = current()
+        if not (runtime.tracing and runtime.switches.tracing):
+            return False
         span = current_span()
         return span is None or span.is_recording() or not span.get_span_context().is_valid
 

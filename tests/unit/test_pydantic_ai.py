@@ -135,10 +135,9 @@ async def test_off_leaves_nothing_and_on_again_records_again(recorded: Recorded)
     assert len(recorded.spans) == 2
 
 
-@pytest.mark.parametrize("sampled", [True, False], ids=["recorded", "not recorded"])
-async def test_in_a_trace_that_is_not_recorded_pydantic_ai_does_no_work_for_spans(
-    agent: Agent[None, str], recorded: Recorded, monkeypatch: pytest.MonkeyPatch, *, sampled: bool
-) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list with an item for each run of which pydantic-ai makes spans."""
     asked: list[str] = []
     wrap_run = Instrumentation.wrap_run
 
@@ -147,9 +146,27 @@ async def test_in_a_trace_that_is_not_recorded_pydantic_ai_does_no_work_for_span
         return await wrap_run(*of, **named)
 
     monkeypatch.setattr(Instrumentation, "wrap_run", wrap)
+    return asked
+
+
+@pytest.mark.parametrize("sampled", [True, False], ids=["recorded", "not recorded"])
+async def test_in_a_trace_that_is_not_recorded_pydantic_ai_does_no_work_for_spans(
+    agent: Agent[None, str], recorded: Recorded, asked: list[str], *, sampled: bool
+) -> None:
     context = SpanContext(1, 1, is_remote=False, trace_flags=TraceFlags(sampled))
     span = recorded.runtime.tracer.start_span("request") if sampled else NonRecordingSpan(context)
     with use_span(span, end_on_exit=True):
         await agent.run("hello")
     assert bool(asked) == sampled
     assert recorded.metrics()["agent.response.duration"] == {("simple", "claude-sonnet-4-5"): 1}
+
+
+async def test_while_traces_are_switched_off_pydantic_ai_does_no_work_for_spans(
+    agent: Agent[None, str], recorded: Recorded, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as off:
+        off.setattr(recorded.runtime.switches, "tracing", False)
+        await agent.run("hello")
+    assert asked == []
+    await agent.run("hello")
+    assert asked == [""]
