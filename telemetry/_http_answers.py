@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
 
-__all__ = ["Answer", "Answers"]
+__all__ = ["Answer", "AnswerReader"]
 
 _READ_AT_ONCE = 65536
 _FIRST_OF_FINAL = 200
@@ -22,7 +22,7 @@ Answer = tuple[int, "Mapping[str, str]", bool]
 """Status, headers, whose names are in lower case, and whether the connection ends with it."""
 
 
-class Answers:
+class AnswerReader:
     """The answers of a connection, one after the other."""
 
     def __init__(self, connected: socket.socket) -> None:

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 import certifi
 
-from telemetry._http_answers import Answers
+from telemetry._http_answers import AnswerReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +55,7 @@ class Wire:
             self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_SECONDS)
         lines = [f"POST {parts.path} HTTP/1.1", f"host: {parts.netloc.rpartition('@')[2]}"]
         self._head = "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items())])
-        self._answers: Answers | None = None
+        self._answers: AnswerReader | None = None
         """Those of the open connection."""
         self._at_once, self._together = _AT_ONCE, 0
         self._left: deque[bytes] = deque()
@@ -104,7 +104,7 @@ class Wire:
         """Write what there is room for, unless `begin` has, and read the answers up to one that ends the connection."""
         answers, count = self._answers, self.room
         if answers is None:
-            answers = self._answers = Answers(self._connect())
+            answers = self._answers = AnswerReader(self._connect())
         if not self._written:
             self._write(count)
         while self._written:

@@ -258,21 +258,33 @@ def test_names_and_values_are_what_they_were_whatever_is_in_them(sentry: Sentry)
 
 
 @contextmanager
-def answering(*answers: bytes, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Give one answer to each request, each connection; closed after the last. `<wait>` divides an answer in pieces."""
+def conversing(*connections: list[bytes], tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, list[bytes]]]:
+    """Read before each of a connection's answers, and close it after the last; gives the address and what was read.
+
+    `<wait>` divides an answer in pieces.
+    """
+    heard: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
-            for answer in answers:
+            for answers in connections:
                 plain, _ = server.accept()
                 with tls.wrap_socket(plain, server_side=True) if tls else plain as connection:
-                    connection.recv(65536)
-                    for piece in answer.split(b"<wait>"):
-                        connection.sendall(piece)
-                        time.sleep(0.02)
+                    for answer in answers:
+                        heard.append(connection.recv(65536))
+                        for piece in answer.split(b"<wait>"):
+                            connection.sendall(piece)
+                            time.sleep(0.02)
 
         threading.Thread(target=serve, daemon=True).start()
-        yield f"{'https' if tls else 'http'}://localhost:{server.getsockname()[1]}/"
+        yield f"{'https' if tls else 'http'}://localhost:{server.getsockname()[1]}/", heard
+
+
+@contextmanager
+def answering(*answers: bytes, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Give one answer a connection."""
+    with conversing(*([answer] for answer in answers), tls=tls) as (url, _):
+        yield url
 
 
 def post(wire: Wire, body: bytes) -> Answer:
@@ -344,33 +356,13 @@ MANY: dict[str, list[list[bytes]]] = {
 """What a server answers to five requests, by connection: to the first of each, and to what comes after it."""
 
 
-@contextmanager
-def conversing(*connections: list[bytes]) -> Iterator[tuple[str, list[bytes]]]:
-    """Read before each of a connection's answers, which are sent as `answering` does; close it after the last."""
-    heard: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            for answers in connections:
-                connection, _ = server.accept()
-                with connection:
-                    for answer in answers:
-                        heard.append(connection.recv(65536))
-                        for piece in answer.split(b"<wait>"):
-                            connection.sendall(piece)
-                            time.sleep(0.02)
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/", heard
-
-
 @pytest.mark.parametrize("connections", MANY.values(), ids=MANY)
 def test_many_are_written_at_once_and_each_has_its_answer(connections: list[list[bytes]]) -> None:
     with conversing(*connections) as (url, heard), closing(Wire(url, {})) as wire:
         wire.begin([(b"<%d>" % number, "identity") for number in range(5)])
         assert [status for status, _ in wire.finish()] == [200] * 5
     assert set(re.findall(b"<.>", b"".join(heard))) == {b"<%d>" % number for number in range(5)}
-    assert [len(re.findall(b"<.>", said)) for said in heard[:1]] == [1]  # of a connection that nobody knows yet
+    assert len(re.findall(b"<.>", heard[0])) == 1  # of a connection that nobody knows yet
 
 
 def test_a_server_that_answers_only_the_first_of_several_is_asked_one_at_a_time_from_then_on() -> None:
