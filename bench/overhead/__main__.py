@@ -1,6 +1,6 @@
 """`python -m stack exec python -m bench.overhead`: what each variant costs, as ratios to the bare application.
 
-All variants run at once and are asked in rounds, each right after the bare application, so that what else the machine
+All variants run at once and are asked in rounds, each by turns with the bare application, so that what else the machine
 does touches both alike; CPU is that of the whole process, all threads, sending included. Each round has new processes.
 """
 
@@ -27,11 +27,12 @@ HEAD = """# Performance
 Written by `make bench`: {machine}.
 
 Every variant is a process with one uvicorn worker, the same application and ten more routes; all run at once, and each
-round has processes of its own. In it each is asked right after the bare application, in an order drawn anew, so that
-what else the machine does touches both alike. `CPU` is the processor time of the whole process a request, sending
-included, against the bare application's a moment before: the median over the rounds and its quartiles. `added` is what
-that is in time; `rate`, `p50` and `p99` are ratios as well. "bare" is one more process of the bare application: how far
-its figures lie from 1, and from each other, is how far everybody's may. A start finds the code compiled.
+round has processes of its own. In it each, in an order drawn anew, and the bare application are asked by turns of a
+fraction of a second, so that what else the machine does touches both alike. `CPU` is the processor time of the whole
+process a request, sending included, against the bare application's beside it: the median over the rounds and its
+quartiles. `added` is what that is in time; `rate`, `p50` and `p99` are ratios as well. "bare" is one more process of
+the bare application: how far its figures lie from 1, and from each other, is how far everybody's may. A start finds the
+code compiled.
 
 "ours 10%" records a tenth of the traces, and Sentry gets a tenth of all, as the plan's production does; "ours 100%"
 records all, Sentry the same tenth. The peers record and send that share by their own protocol.
