@@ -46,7 +46,7 @@ class UpDownCounter(_OfStore, metrics.UpDownCounter):
     def add(self, amount: float, attributes: Attributes = None, context: Context | None = None) -> None:
         """Add."""
         del context
-        self._store.sum(self._metric, self._labels(attributes)).add(amount)
+        self._store.sum(self._metric, self._labels(attributes)).measure(amount)
 
 
 class Counter(_OfStore, metrics.Counter):
@@ -56,7 +56,7 @@ class Counter(_OfStore, metrics.Counter):
         """Add."""
         del context
         if amount >= 0:
-            self._store.sum(self._metric, self._labels(attributes)).add(amount)
+            self._store.sum(self._metric, self._labels(attributes)).measure(amount)
 
 
 class Histogram(_OfStore, metrics.Histogram):
@@ -65,4 +65,4 @@ class Histogram(_OfStore, metrics.Histogram):
     def record(self, amount: float, attributes: Attributes = None, context: Context | None = None) -> None:
         """Count a value."""
         del context
-        self._store.histogram(self._metric, self._labels(attributes)).record(amount)
+        self._store.histogram(self._metric, self._labels(attributes)).measure(amount)

@@ -25,7 +25,7 @@ from telemetry.settings import Settings
 from telemetry.switches import Switches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from telemetry.span_queue import SpanQueue
 
@@ -69,12 +69,9 @@ class Runtime:
         return not (traces or self.instruments.is_on or self.sentry.is_on)
 
     @cached_property
-    def _bound(self) -> int:
-        return sampling.bound(self.settings)
-
-    def keeps_trace(self, trace_id: int) -> bool:
-        """Tell whether a trace of this id is recorded."""
-        return sampling.kept(trace_id, self._bound)
+    def keeps_trace(self) -> Callable[[int], bool]:
+        """What tells, by its id, whether a trace that begins here is recorded."""
+        return sampling.keeps(self.settings)
 
     @cached_property
     def engagement(self) -> Engagement:

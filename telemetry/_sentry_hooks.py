@@ -2,7 +2,7 @@
 
 `sys.excepthook`, threads, tasks nobody awaits, `logger.error`. Sentry's own integrations for these build a whole event
 before anything can be said about it (30 ms), lose the trace in threads, and give a lost task's error to whoever runs
-when it is collected. A task keeps its context for that; a thread remembers the span and the scope it was started in,
+when it is collected. A task is asked for its context then; a thread remembers the span and the scope it was started in,
 for its errors only: the spans it starts stay roots, since it may outlive the request by hours.
 """
 
@@ -11,13 +11,14 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
+import gc
 import logging
 import sys
-from asyncio import BaseEventLoop
+from asyncio import BaseEventLoop, Task
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import trace
 from sentry_sdk import get_isolation_scope
@@ -30,7 +31,7 @@ from telemetry.instrumentation._handle import Handle, patch_all
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Iterator
 
     from telemetry.entry import Entry
 
@@ -41,7 +42,6 @@ __all__ = ["install", "linked"]
 
 _NOBODYS_LOGGER = "asyncio"
 """Says what it finds while collecting garbage, in the context of whoever runs then."""
-_TASK_CONTEXT = "_telemetry_context"
 _QUIET_LOGGERS = frozenset(
     {"apscheduler", "httpcore", "httpx", "opentelemetry", "sentry_sdk", "telegram", "telemetry", "urllib3", "uvicorn"}
 )
@@ -59,7 +59,6 @@ def install(report: Report, log: Log) -> Handle:
         patch_all(
             (Thread, "start", _thread_wrapper(report)),
             (ThreadPoolExecutor, "submit", _wrap_submit),
-            (BaseEventLoop, "create_task", _wrap_create_task),
             (BaseEventLoop, "call_exception_handler", _handler_wrapper(report)),
             (logging.Logger, "callHandlers", _log_wrapper(log)),
         ),
@@ -161,30 +160,11 @@ def _wrap_submit(submit: Callable[..., Any]) -> Callable[..., Any]:
     return submit_carrying
 
 
-def _wrap_create_task(create_task: Callable[..., Any]) -> Callable[..., Any]:
-    def create_remembering(
-        loop: AbstractEventLoop,
-        coroutine: Coroutine[Any, Any, Any],
-        *,
-        context: contextvars.Context | None = None,
-        **more: Any,  # noqa: ANN401 - as Python's
-    ) -> Any:  # noqa: ANN401 - whatever task the loop makes
-        if loop.get_task_factory() is not None:  # which may know of no contexts
-            return create_task(loop, coroutine, context=context, **more)
-        context = contextvars.copy_context() if context is None else context
-        task = create_task(loop, coroutine, context=context, **more)
-        with _carrying:
-            setattr(task, _TASK_CONTEXT, context)
-        return task
-
-    return create_remembering
-
-
 def _handler_wrapper(report: Report) -> Callable[..., Any]:
     def wrap(call_exception_handler: Callable[..., None]) -> Callable[..., None]:
         def call_reporting(loop: AbstractEventLoop, said: dict[str, Any]) -> None:
             error, future = said.get("exception"), said.get("future") or said.get("task")
-            context: contextvars.Context | None = getattr(future, _TASK_CONTEXT, None)
+            context = _context_of_task(future) if isinstance(future, Task) else None
             if isinstance(error, Exception) and context is not None:
                 context.copy().run(report, error)
             call_exception_handler(loop, said)
@@ -192,6 +172,13 @@ def _handler_wrapper(report: Report) -> Callable[..., Any]:
         return call_reporting
 
     return wrap
+
+
+def _context_of_task(task: Task[Any]) -> contextvars.Context | None:
+    """Return the context a task runs in; Python 3.11's does not tell, but refers to it before any other."""
+    if (get_context := getattr(task, "get_context", None)) is not None:
+        return cast("contextvars.Context", get_context())
+    return next((found for found in gc.get_referents(task) if isinstance(found, contextvars.Context)), None)
 
 
 def _context_of(record: logging.LogRecord) -> contextvars.Context:

@@ -9,32 +9,31 @@ https://docs.sentry.io/platforms/python/enriching-events/scopes/
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 from sentry_sdk.scope import Scope, ScopeType, _current_scope, _isolation_scope
-
-if TYPE_CHECKING:
-    from contextvars import Token
 
 __all__ = ["RequestScope"]
 
 _SLOTS = frozenset(Scope.__slots__)
+_new = Scope.__new__
 
 
 class _Fork(Scope):
-    """A fork of its parent, as the parent is when the first field is asked for."""
+    """A fork of `parent`, as that is when the first field is asked for; without a parent it is a new scope.
 
-    __slots__ = ("_kind", "_parent")
+    Nothing is copied before that, so Sentry's own `__init__` has nothing to do.
+    """
 
-    def __init__(self, parent: Scope | None, kind: ScopeType) -> None:
-        """Copy nothing yet, so Sentry's own `__init__` has nothing to do; without a parent it is a new scope."""
-        self._parent, self._kind = parent, kind
+    __slots__ = ("parent",)
+    parent: Scope | None
+    kind: ClassVar[ScopeType]
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the field holds
         """Copy what is not there yet, and return the field."""
         if name not in _SLOTS:
             raise AttributeError(name)
-        parent = Scope(ty=self._kind) if self._parent is None else self._parent.fork()
+        parent = Scope(ty=self.kind) if self.parent is None else self.parent.fork()
         for slot in _SLOTS:
             try:
                 object.__getattribute__(self, slot)
@@ -43,20 +42,33 @@ class _Fork(Scope):
         return object.__getattribute__(self, name)
 
 
-class RequestScope:
-    """A context of its own current scope and isolation scope, as `sentry_sdk.isolation_scope()` opens it."""
+class _CurrentFork(_Fork):
+    __slots__ = ()
+    kind = ScopeType.CURRENT
 
-    __slots__ = ("_current", "_isolation")
+
+class RequestScope(_Fork):
+    """The isolation scope of one request; a context manager that opens it, and a current scope of its own with it.
+
+    What was there is put back from the forks: tokens to do that by would be two more objects a request that live as
+    long as it does, and for which the garbage collector runs more often.
+    """
+
+    __slots__ = ("_current",)
+    kind = ScopeType.ISOLATION
+
+    def __init__(self) -> None:
+        """Copy nothing yet."""
 
     def __enter__(self) -> None:
         """Open it."""
-        self._current: Token[Scope | None] = _current_scope.set(_Fork(_current_scope.get(), ScopeType.CURRENT))
-        self._isolation: Token[Scope | None] = _isolation_scope.set(_Fork(_isolation_scope.get(), ScopeType.ISOLATION))
+        self._current = current = _new(_CurrentFork)
+        current.parent, self.parent = _current_scope.get(), _isolation_scope.get()
+        _current_scope.set(current)
+        _isolation_scope.set(self)
 
     def __exit__(self, *_: object) -> None:
         """Put back what was there, unless this is another task's context: then there is nothing to put back."""
-        for variable, token in ((_current_scope, self._current), (_isolation_scope, self._isolation)):
-            try:
-                variable.reset(token)
-            except (LookupError, ValueError):
-                continue
+        if _isolation_scope.get() is self:
+            _current_scope.set(self._current.parent)
+            _isolation_scope.set(self.parent)

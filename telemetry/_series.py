@@ -85,7 +85,7 @@ class SumSeries(Series):
         super().__init__(attributes, which)
         self._value: float = 0
 
-    def add(self, amount: float) -> None:
+    def measure(self, amount: float) -> None:
         """Add."""
         with self._lock:
             self._value += amount
@@ -113,7 +113,7 @@ class HistogramSeries(Series):
         self._sum = 0.0
         self._min, self._max = float("inf"), float("-inf")
 
-    def record(self, value: float) -> None:
+    def measure(self, value: float) -> None:
         """Count a value."""
         place = bisect_left(self._bounds, value)
         with self._lock:

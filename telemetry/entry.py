@@ -27,8 +27,8 @@ from telemetry._spans import NOT_SAMPLED, SAMPLED, span_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
+    from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.util.types import AttributeValue
 
     from telemetry._runtime import Runtime
@@ -51,24 +51,26 @@ class Root(NamedTuple):
 
 
 class _Unrecorded(trace.NonRecordingSpan):
-    """The current span of an entry that is not sampled; its context is made for who asks for it, and few do."""
+    """The current span of an entry that is not sampled; its id and context are made for who asks, and few do."""
 
-    def __init__(self, trace_id: int, span_id: int) -> None:
-        self._trace_id, self._span_id = trace_id, span_id
+    def __init__(self, trace_id: int, ids: IdGenerator) -> None:
+        self._trace_id, self._ids = trace_id, ids
 
     @cached_property
     def _context(self) -> trace.SpanContext:  # type: ignore[override]  # a field of the API's class
-        return span_context(self._trace_id, self._span_id, NOT_SAMPLED)
+        return span_context(self._trace_id, self._ids.generate_span_id(), NOT_SAMPLED)
 
 
 class Entry:
     """One beginning: its ids, the decision, and what must be known if it is to leave a root span afterwards.
 
-    `sampled` says whether all of it is recorded, `recorded` whether any of it is by now.
+    `sampled` says whether all of it is recorded, `recorded` whether any of it is by now. A context manager, in whose
+    block it is the current entry and its root span the current one, with nothing of what ran before in this task: no
+    baggage, no other entry.
     """
 
     __slots__ = (
-        "_error", "_facts", "_reported", "_span_id", "_started_at", "_trace_id",
+        "_context", "_error", "_facts", "_outer", "_reported", "_started_at", "_trace_id",
         "caller", "ended", "recorded", "root", "runtime", "sampled",
     )  # fmt: skip
 
@@ -78,13 +80,12 @@ class Entry:
         self.runtime: Runtime = runtime
         self.caller: trace.SpanContext | None = caller
         self._trace_id: int = caller.trace_id if caller else runtime.ids.generate_trace_id()
-        self._span_id = runtime.ids.generate_span_id()
         self.sampled: bool = (
             runtime.tracing
             and runtime.switches.tracing
             and (caller.trace_flags.sampled if caller else runtime.keeps_trace(self._trace_id))
         )
-        self.root: trace.Span = trace.INVALID_SPAN if self.sampled else _Unrecorded(self._trace_id, self._span_id)
+        self.root: trace.Span = trace.INVALID_SPAN if self.sampled else _Unrecorded(self._trace_id, runtime.ids)
         self._started_at = time.time_ns()
         self._facts: Mapping[str, AttributeValue] = _NO_FACTS
         self._error: str | None = None
@@ -97,9 +98,17 @@ class Entry:
         if self.sampled:
             self.root = self._begin(root)
 
-    def attached(self) -> AbstractContextManager[None]:
-        """Run the body in the root span, with nothing of what ran before in this task: no baggage, no other entry."""
-        return _Attached(self)
+    def __enter__(self) -> None:
+        """Keep what was current: tokens to put it back by would live as long, and be more to collect as garbage."""
+        self._outer, self._context = current_entry.get(), otel_context.get_current()
+        current_entry.set(self)
+        otel_context.attach(Context({_SPAN_KEY: self.root}))
+
+    def __exit__(self, *_: object) -> None:
+        """Put back what was current, unless this is another task's context: then there is nothing to put back."""
+        if current_entry.get() is self:
+            otel_context.attach(self._context)
+            current_entry.set(self._outer)
 
     def note(self, key: str, value: AttributeValue) -> None:
         """Keep an attribute for the root span."""
@@ -136,7 +145,8 @@ class Entry:
 
     def _begin(self, root: Root) -> trace.Span:
         """Start a root span that is recorded, under the ids that errors and log lines carry."""
-        ids = span_context(self._trace_id, self._span_id, SAMPLED)
+        span_id = self.root.get_span_context().span_id or self.runtime.ids.generate_span_id()
+        ids = span_context(self._trace_id, span_id, SAMPLED)
         return _begin_root(self.runtime, root, ids, self.caller, self._started_at)
 
     def _late_root(self, root: Root) -> trace.Span:
@@ -147,23 +157,6 @@ class Entry:
         if error is not None:
             span.set_status(trace.StatusCode.ERROR, error)
         return span
-
-
-class _Attached:
-    """A context in which an entry is the current one; a class, for a generator takes three times as long."""
-
-    __slots__ = ("_entered", "_entry", "_token")
-
-    def __init__(self, entry: Entry) -> None:
-        self._entry = entry
-
-    def __enter__(self) -> None:
-        self._entered = current_entry.set(self._entry)
-        self._token = otel_context.attach(Context({_SPAN_KEY: self._entry.root}))
-
-    def __exit__(self, *_: object) -> None:
-        otel_context.detach(self._token)
-        current_entry.reset(self._entered)
 
 
 def _end(root: trace.Span, record: Callable[[], None]) -> None:
@@ -208,7 +201,7 @@ def root_span(root: Root) -> Iterator[trace.Span]:
     entry = Entry()
     entry.start(root)
     try:
-        with entry.attached():
+        with entry:
             yield entry.root
     except BaseException as error:
         entry.fail(type(error).__name__)

@@ -17,11 +17,13 @@ from telemetry._guard import Guard
 from telemetry.switches import Switches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from telemetry._series import HistogramSeries, SeriesStore, SumSeries
     from telemetry.catalog import Metric
 
+    Series = SumSeries | HistogramSeries
+    Measure = tuple[Metric, Mapping[str, str]]
     Source = Callable[[], Iterable[tuple[float, Mapping[str, str]]]]
 
 __all__ = ["Instruments"]
@@ -46,7 +48,8 @@ class Instruments:
         self._bounds = bounds or Bounds()
         self._meter = meter or NoOpMeter("telemetry")
         self._store: SeriesStore | None = getattr(meter, "store", None)
-        self._series: dict[tuple[str, Hashable], SumSeries | HistogramSeries] = {}
+        self._series: dict[tuple[str, Hashable], Series] = {}
+        self._bound: dict[Hashable, Sequence[Series]] = {}
         self._sources: dict[str, list[Source]] = {}
         self._values: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
         self._zeros: dict[tuple[str, ...], tuple[Metric, dict[str, str]]] = {}
@@ -55,6 +58,7 @@ class Instruments:
         """Do once more, in a forked child, what was done for its parent: series at zero; what was set is not known."""
         self._store = getattr(self._meter, "store", None)
         self._series.clear()
+        self._bound.clear()
         for values in self._values.values():
             values.clear()
         for metric, labels in list(self._zeros.values()):
@@ -69,8 +73,8 @@ class Instruments:
         """Add to a counter."""
         if self._store is not None and self._switches.metrics:
             try:
-                series: Any = self._series.get((metric.name, metric.pick(labels))) or self._within(metric, labels)
-                series.add(amount)
+                series = self._series.get((metric.name, metric.pick(labels))) or self._within(metric, labels)
+                series.measure(amount)
             except Exception as error:  # noqa: BLE001 - the guard's own kind
                 _recording.caught(error)
 
@@ -78,12 +82,28 @@ class Instruments:
         """Record one value into a histogram, in the metric's unit."""
         if self._store is not None and self._switches.metrics:
             try:
-                series: Any = self._series.get((metric.name, metric.pick(labels))) or self._within(metric, labels)
-                series.record(value)
+                series = self._series.get((metric.name, metric.pick(labels))) or self._within(metric, labels)
+                series.measure(value)
             except Exception as error:  # noqa: BLE001 - the guard's own kind
                 _recording.caught(error)
 
-    def _within(self, metric: Metric, labels: Mapping[str, str]) -> SumSeries | HistogramSeries:
+    def bound(self, key: Hashable, measures: Callable[[], Sequence[Measure]]) -> Sequence[Series]:
+        """Return the series of what is measured together, in the order of `measures`, which is asked once a `key`.
+
+        Of none while metrics are off; raises what a missing label raises. For who records several values a request: to
+        find each by its labels takes longer than to add it.
+        """
+        if not self.is_on:
+            return ()
+        return self._bound.get(key) or self._bind(key, measures())
+
+    def _bind(self, key: Hashable, measures: Sequence[Measure]) -> Sequence[Series]:
+        found = tuple(self._within(metric, labels) for metric, labels in measures)
+        if all((metric.name, metric.pick(labels)) in self._series for metric, labels in measures):
+            self._bound[key] = found  # within all bounds; else there might be no end to them
+        return found
+
+    def _within(self, metric: Metric, labels: Mapping[str, str]) -> Series:
         """Find a series; it is remembered by the values asked for, unless one was past its bound: those never end."""
         assert self._store is not None  # noqa: S101 - asked by the callers
         asked = tuple(labels[name] for name in metric.label_names)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from telemetry.settings import Settings
 
-__all__ = ["SwitchedSampler", "bound", "kept", "sampler", "sentry_keeps", "share"]
+__all__ = ["SwitchedSampler", "keeps", "sampler", "sentry_keeps", "share"]
 
 
 class SwitchedSampler(Sampler):
@@ -66,28 +66,32 @@ def sampler(settings: Settings, switches: Switches | None = None) -> Sampler:
     return SwitchedSampler(ParentBased(root, **remote), switches or Switches())
 
 
-def bound(settings: Settings) -> int:
-    """Return the bound that `kept` compares with."""
+def _bound(settings: Settings) -> int:
     root = _root(settings)
     return root.bound if isinstance(root, TraceIdRatioBased) else _ALL if root is ALWAYS_ON else 0
 
 
 def share(settings: Settings) -> float:
     """Return the share of traces that the settings ask for, from 0 to 1."""
-    return bound(settings) / _ALL
+    return _bound(settings) / _ALL
 
 
-def kept(trace_id: int, bound: int) -> bool:
-    """Tell whether a trace is recorded: the comparison of the SDK's own sampler by ratio."""
-    return trace_id & TraceIdRatioBased.TRACE_ID_LIMIT < bound
+def keeps(settings: Settings) -> Callable[[int], bool]:
+    """Return what tells, by its id, whether a trace that begins here is recorded."""
+    return _is_below(_bound(settings))
 
 
 def sentry_keeps(settings: Settings) -> Callable[[int], bool]:
     """Return what tells, by a trace's id, whether Sentry gets a transaction of one that OpenTelemetry records."""
     if settings.traces_sampler is None or settings.sentry_sample_rate is None:
         return lambda _trace_id: True
-    most = TraceIdRatioBased.get_bound_for_rate(settings.sentry_sample_rate)
-    return lambda trace_id: kept(trace_id, most)
+    return _is_below(TraceIdRatioBased.get_bound_for_rate(settings.sentry_sample_rate))
+
+
+def _is_below(bound: int) -> Callable[[int], bool]:
+    """Return the comparison of the SDK's own sampler by ratio."""
+    limit = TraceIdRatioBased.TRACE_ID_LIMIT
+    return lambda trace_id: trace_id & limit < bound
 
 
 _ALL = TraceIdRatioBased.get_bound_for_rate(1.0)

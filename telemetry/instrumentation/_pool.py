@@ -19,7 +19,6 @@ from telemetry.instrumentation._queries import within_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
@@ -93,12 +92,24 @@ def _time_requests(pool: Any) -> Callable[[], None]:  # noqa: ANN401 - a method 
     original = pool.getconn
 
     def getconn(timeout: float | None = None) -> Any:  # noqa: ANN401 - as psycopg_pool's
-        with _Request():
+        start, outer = time.perf_counter(), _enter()
+        try:
             return original(timeout)
+        except Exception as error:
+            count_error(error, "database")
+            raise
+        finally:
+            _leave(outer, start)
 
     async def getconn_async(timeout: float | None = None) -> Any:  # noqa: ANN401, ASYNC109 - as psycopg_pool's
-        with _Request():
+        start, outer = time.perf_counter(), _enter()
+        try:
             return await original(timeout)
+        except Exception as error:
+            count_error(error, "database")
+            raise
+        finally:
+            _leave(outer, start)
 
     wrapped = getconn if isinstance(pool, ConnectionPool) else getconn_async
     pool.getconn = wrapped
@@ -110,19 +121,16 @@ def _time_requests(pool: Any) -> Callable[[], None]:  # noqa: ANN401 - a method 
     return undo
 
 
-class _Request:
-    """A request for a connection: times it, and lets the queries within it alone."""
+def _enter() -> bool:
+    """Let the queries within a request for a connection alone; return whether they were before.
 
-    __slots__ = ("_start", "_token")
+    No context manager: hundreds of requests may wait, and what lives as long is looked at as garbage again and again.
+    """
+    outer = within_pool.get()
+    within_pool.set(True)
+    return outer
 
-    def __enter__(self) -> None:
-        self._token = within_pool.set(True)
-        self._start = time.perf_counter()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        within_pool.reset(self._token)
-        if isinstance(error, Exception):
-            count_error(error, "database")
-        current().instruments.record(catalog.DB_POOL_WAIT, time.perf_counter() - self._start)
+def _leave(outer: bool, start: float) -> None:
+    within_pool.set(outer)
+    current().instruments.record(catalog.DB_POOL_WAIT, time.perf_counter() - start)

@@ -14,7 +14,7 @@ from telemetry.entry import Root
 from telemetry.redaction import http_method
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 
     from telemetry.entry import Entry
 
@@ -94,8 +94,10 @@ class Request:
             _finishing.caught(failure)
 
     def _close(self, error: BaseException | None) -> None:
-        entry, status = self._entry, self._final_status(error)
-        self._status, self._route = status, endpoint(self._scope)
+        entry, status = self._entry, self._status
+        if error is not None or self._gone or not status:
+            status = self._status = self._final_status(error)
+        self._route = endpoint(self._scope)
         if status >= SERVER_ERROR:
             entry.fail(type(error).__name__ if error is not None else str(status))
         if entry.sampled:
@@ -114,15 +116,19 @@ class Request:
         return self._status
 
     def _record(self) -> None:
-        instruments = self._entry.runtime.instruments
+        key = "http", self._scope.get("method", ""), self._route, self._status, self._stream
+        series = self._entry.runtime.instruments.bound(key, self._measures)
+        for one, value in zip(series, (self._seconds, 1), strict=False):  # a WebSocket is no request
+            one.measure(value)
+
+    def _measures(self) -> Sequence[tuple[catalog.Metric, dict[str, str]]]:
         labels = {
             "method": self._scope.get("method", ""), "endpoint": self._route or UNMATCHED,
             "status": str(self._status), "kind": self._stream,
         }  # fmt: skip
-        if not self._websocket:
-            instruments.add(catalog.HTTP_REQUESTS, 1, labels)
-        metric = catalog.HTTP_STREAM_DURATION if self._stream else catalog.HTTP_REQUEST_DURATION
-        instruments.record(metric, self._seconds, labels)
+        duration = catalog.HTTP_STREAM_DURATION if self._stream else catalog.HTTP_REQUEST_DURATION
+        requests = [] if self._websocket else [catalog.HTTP_REQUESTS]
+        return [(metric, labels) for metric in (duration, *requests)]
 
     def root(self) -> Root:
         """Return the span as it starts, before any route has matched."""

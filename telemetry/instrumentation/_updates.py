@@ -57,7 +57,7 @@ class Work:
 
         Python-telegram-bot without concurrent updates runs all handlers in one task, and one context.
         """
-        with self.entry.attached(), conversation_scope():
+        with self.entry, conversation_scope():
             yield
 
     def fail(self, error: BaseException) -> None:

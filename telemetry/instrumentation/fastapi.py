@@ -113,11 +113,12 @@ class RequestLayer:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request; no coroutine of its own, for each costs a request one more."""
-        if scope["type"] == "lifespan":
+        kind = scope["type"]
+        if kind == "lifespan":
             return self.app(scope, receive, _sends_what_is_held(send))
-        if self._serves_metrics and scope["type"] == "http" and scope["path"] == prometheus.PATH:
+        if self._serves_metrics and kind == "http" and scope["path"] == prometheus.PATH:
             return _send_metrics(send)
-        if scope["type"] not in _OBSERVED or _SEEN in scope:
+        if kind not in _OBSERVED or _SEEN in scope:
             return self.app(scope, receive, send)
         scope.setdefault(_NATIVE, None)
         if self._runtime.is_off:
@@ -140,7 +141,7 @@ class RequestLayer:
         scope[_SEEN] = True
         if entry.sampled:
             entry.start(request.root())
-        with self._runtime.sentry.scope(), entry.attached():
+        with self._runtime.sentry.scope(), entry:
             try:
                 await self.app(scope, request.receive, request.send)
             except BaseException as error:

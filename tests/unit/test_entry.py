@@ -27,7 +27,7 @@ def run(*, fail: bool = False, slow: bool = False) -> SpanContext:
     """Run an entry; return the context its code has seen."""
     entry = Entry()
     entry.start(ROOT)
-    with entry.attached():
+    with entry:
         seen = trace.get_current_span().get_span_context()
         telemetry.set_user_context("7")
         with telemetry.get_tracer().start_as_current_span("inside"):
@@ -74,7 +74,7 @@ def test_two_entries_are_two_traces(unsampled: Recorded) -> None:
 
 def test_nothing_of_what_ran_before_is_seen(recorded: Recorded) -> None:
     token = context.attach(baggage.set_baggage("user", "secret"))
-    with Entry().attached():
+    with Entry():
         assert baggage.get_baggage("user") is None
     assert baggage.get_baggage("user") == "secret"
     context.detach(token)
@@ -134,7 +134,7 @@ def test_a_trusted_callers_trace_stays_whole_where_a_sampler_would_decide_otherw
     for recorded in record(settings):
         entry = Entry(caller)
         entry.start(ROOT)
-        with entry.attached(), recorded.runtime.tracer_provider.get_tracer(tracer).start_as_current_span("inside"):
+        with entry, recorded.runtime.tracer_provider.get_tracer(tracer).start_as_current_span("inside"):
             pass
         entry.end(lambda: ROOT)
         assert [span.name for span in recorded.spans] == ["inside", "work"]

@@ -39,7 +39,7 @@ def in_a_span_of_the_applications_own() -> None:
 def handled_in_an_entry() -> None:
     entry = Entry()
     entry.start(ROOT)
-    with entry.attached():
+    with entry:
         telemetry.record_error(failure())
     entry.end(lambda: ROOT)
 
@@ -47,7 +47,7 @@ def handled_in_an_entry() -> None:
 def in_a_thread_that_outlives_its_entry() -> None:
     entry = Entry()
     entry.start(ROOT)
-    with entry.attached():
+    with entry:
         thread = threading.Thread(target=contextvars.copy_context().run, args=(telemetry.record_error, failure()))
     entry.end(lambda: ROOT)
     thread.start()

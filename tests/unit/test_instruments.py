@@ -66,6 +66,49 @@ def test_a_missing_label_is_our_mistake_and_not_the_applications(
     assert _guard.failures["record a metric"] >= 2
 
 
+LABELS = {"method": "GET", "endpoint": "/", "status": "200"}
+
+
+def count_bound(instruments: Instruments, endpoint: str) -> None:
+    labels = LABELS | {"endpoint": endpoint}
+    for series in instruments.bound(endpoint, lambda: [(catalog.HTTP_REQUESTS, labels)]):
+        series.measure(1)
+
+
+def test_what_is_bound_is_the_series_that_its_labels_find(recorded: Recorded) -> None:
+    instruments = recorded.runtime.instruments
+    for _ in range(2):
+        count_bound(instruments, "/foods")
+    instruments.add(catalog.HTTP_REQUESTS, 1, LABELS | {"endpoint": "/foods"})
+    assert recorded.metrics()["http.requests"]["/foods", "GET", "200"] == 3
+
+
+def test_what_is_bound_keeps_to_the_bounds_and_is_then_not_remembered(recorded: Recorded) -> None:
+    for number in range(1000):
+        count_bound(recorded.runtime.instruments, f"/{number}")
+    series = recorded.metrics()["http.requests"]
+    assert sum(series.values()) == 1000
+    assert series["other", "GET", "200"] > 0
+    assert len(recorded.runtime.instruments._bound) == len(series) - 1
+
+
+def test_nothing_is_bound_while_metrics_are_switched_off_and_all_is_afterwards(recorded: Recorded) -> None:
+    instruments = recorded.runtime.instruments
+    count_bound(instruments, "/foods")
+    recorded.runtime.switches.metrics = False
+    count_bound(instruments, "/foods")
+    recorded.runtime.switches.metrics = True
+    count_bound(instruments, "/foods")
+    assert recorded.metrics()["http.requests"]["/foods", "GET", "200"] == 2
+
+
+def test_a_forked_child_binds_anew(recorded: Recorded) -> None:
+    instruments = recorded.runtime.instruments
+    count_bound(instruments, "/foods")
+    instruments.begin_again()
+    assert not instruments._bound
+
+
 def test_without_a_meter_nothing_is_recorded_and_nothing_fails() -> None:
     Instruments().add(catalog.FOOD_PHOTOS, 1, {"confidence_level": "high"})
 

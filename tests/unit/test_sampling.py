@@ -7,7 +7,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
 
-from telemetry.sampling import bound, kept, sampler, sentry_keeps
+from telemetry.sampling import keeps, sampler, sentry_keeps
 from telemetry.settings import Settings
 
 TRACE_IDS = [(index * 0x9E3779B97F4A7C15) % 2**64 + (1 << 64) for index in range(1, 4001)]
@@ -39,7 +39,7 @@ def test_the_share_of_traces_is_the_settings(settings: Settings, expected: float
 def test_what_an_entry_decides_the_sampler_decides_too(settings: Settings) -> None:
     for trace_id in TRACE_IDS[:200]:
         recorded = sampler(settings).should_sample(Context(), trace_id, "x").decision is Decision.RECORD_AND_SAMPLE
-        assert kept(trace_id, bound(settings)) is recorded
+        assert keeps(settings)(trace_id) is recorded
 
 
 def test_a_child_follows_its_parent_in_the_process() -> None:

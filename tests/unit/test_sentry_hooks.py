@@ -104,13 +104,28 @@ def test_a_job_of_a_pool_has_the_scope_of_who_submitted_it_not_of_who_started_th
     assert reports.tags == [{"plan": "pro"}, {"plan": "free"}]
 
 
-def test_a_lost_tasks_error_is_reported_in_the_tasks_own_context(reports: Reports, hooks: Handle) -> None:
+class OwnTask(asyncio.Task[None]):
+    """A task of a library's."""
+
+
+@pytest.mark.parametrize("factory", [None, OwnTask], ids=["of asyncio", "of a factory"])
+@pytest.mark.parametrize("given", [True, False], ids=["context given", "context copied"])
+def test_a_lost_tasks_error_is_reported_in_the_tasks_own_context(
+    reports: Reports, hooks: Handle, factory: type[OwnTask] | None, *, given: bool
+) -> None:
     async def fail_later() -> None:
         fail()
 
     async def main() -> None:
+        if factory is not None:
+            asyncio.get_running_loop().set_task_factory(
+                lambda loop, coroutine, **more: factory(coroutine, loop=loop, **more)  # type: ignore[arg-type]
+            )
         variable.set("of the task")
-        task = asyncio.create_task(fail_later())
+        own = contextvars.copy_context() if given else None
+        variable.set("of another" if given else "of the task")
+        task = asyncio.create_task(fail_later(), context=own)
+        task.add_done_callback(lambda _: None, context=contextvars.Context())
         variable.set("of another")
         await asyncio.sleep(0)
         del task
@@ -119,26 +134,6 @@ def test_a_lost_tasks_error_is_reported_in_the_tasks_own_context(reports: Report
     asyncio.run(main())
     assert [str(error) for error in reports.errors] == ["bad"]
     assert reports.variables[0] == "of the task"
-
-
-def test_a_loop_with_a_task_factory_of_its_own_works(reports: Reports, hooks: Handle) -> None:
-    def factory(loop: asyncio.AbstractEventLoop, coroutine: object) -> asyncio.Task[object]:
-        return asyncio.Task(coroutine, loop=loop)  # type: ignore[arg-type]
-
-    async def main() -> str:
-        asyncio.get_running_loop().set_task_factory(factory)  # type: ignore[arg-type]
-        return await asyncio.create_task(asyncio.sleep(0, "done"))
-
-    assert asyncio.run(main()) == "done"
-
-
-async def test_a_task_that_is_given_a_context_runs_in_it(hooks: Handle) -> None:
-    async def read() -> str:
-        return variable.get()
-
-    variable.set("of who starts it")
-    assert await asyncio.create_task(read()) == "of who starts it"
-    assert await asyncio.create_task(read(), context=contextvars.Context()) == ""
 
 
 @pytest.mark.parametrize(
@@ -187,7 +182,6 @@ HOOKED: dict[str, Callable[[], object]] = {
     "sys.excepthook": lambda: sys.excepthook,
     "Thread.start": lambda: threading.Thread.start,
     "ThreadPoolExecutor.submit": lambda: ThreadPoolExecutor.submit,
-    "create_task": lambda: BaseEventLoop.create_task,
     "call_exception_handler": lambda: BaseEventLoop.call_exception_handler,
     "callHandlers": lambda: logging.Logger.callHandlers,
 }

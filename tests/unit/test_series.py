@@ -118,7 +118,7 @@ def test_an_entry_that_is_not_sampled_gives_an_example_where_it_leaves_its_root_
         entry = Entry()
         if failed:
             entry.fail("ValueError")
-        with entry.attached():
+        with entry:
             entry.end(lambda: Root("x"), lambda: histogram.record(0.003, {"query_type": "select"}))
     assert len(only_point(reader).exemplars) == examples
 
