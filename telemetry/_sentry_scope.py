@@ -35,11 +35,22 @@ class _Fork(Scope):
             raise AttributeError(name)
         parent = Scope(ty=self.kind) if self.parent is None else self.parent.fork()
         for slot in _SLOTS:
-            try:
-                object.__getattribute__(self, slot)
-            except AttributeError:
+            if not self._has(slot):
                 setattr(self, slot, getattr(parent, slot))
+        self.parent = None
         return object.__getattribute__(self, name)
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no field was set or asked for."""
+        return not any(map(self._has, _SLOTS))
+
+    def _has(self, slot: str) -> bool:
+        try:
+            object.__getattribute__(self, slot)
+        except AttributeError:
+            return False
+        return True
 
 
 class _CurrentFork(_Fork):
@@ -50,11 +61,11 @@ class _CurrentFork(_Fork):
 class RequestScope(_Fork):
     """The isolation scope of one request; a context manager that opens it, and a current scope of its own with it.
 
-    What was there is put back from the forks: tokens to do that by would be two more objects a request that live as
-    long as it does, and for which the garbage collector runs more often.
+    What was there is kept in it: tokens to put it back by would be two more objects a request that live as long as it
+    does, and for which the garbage collector runs more often.
     """
 
-    __slots__ = ("_current",)
+    __slots__ = ("_outer", "_outer_current")
     kind = ScopeType.ISOLATION
 
     def __init__(self) -> None:
@@ -62,13 +73,25 @@ class RequestScope(_Fork):
 
     def __enter__(self) -> None:
         """Open it."""
-        self._current = current = _new(_CurrentFork)
-        current.parent, self.parent = _current_scope.get(), _isolation_scope.get()
+        self._outer_current, self._outer = _current_scope.get(), _isolation_scope.get()
+        current = _new(_CurrentFork)
+        current.parent, self.parent = _source(self._outer_current), _source(self._outer)
         _current_scope.set(current)
         _isolation_scope.set(self)
 
     def __exit__(self, *_: object) -> None:
         """Put back what was there, unless this is another task's context: then there is nothing to put back."""
         if _isolation_scope.get() is self:
-            _current_scope.set(self._current.parent)
-            _isolation_scope.set(self.parent)
+            _current_scope.set(self._outer_current)
+            _isolation_scope.set(self._outer)
+        del self._outer_current, self._outer  # a task that began here may live on, and open others
+
+
+def _source(scope: Scope | None) -> Scope | None:
+    """Return what a fork of a scope is a copy of: where nobody has looked at that, of what it would be a copy itself.
+
+    So a job that starts the next one, and that another, is no chain of scopes that never ends.
+    """
+    while isinstance(scope, _Fork) and scope.is_untouched:
+        scope = scope.parent
+    return scope

@@ -28,7 +28,6 @@ from telemetry._spans import NOT_SAMPLED, SAMPLED, span_context
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.util.types import AttributeValue
 
     from telemetry._runtime import Runtime
@@ -51,14 +50,14 @@ class Root(NamedTuple):
 
 
 class _Unrecorded(trace.NonRecordingSpan):
-    """The current span of an entry that is not sampled; its id and context are made for who asks, and few do."""
+    """The current span of an entry that is not sampled; its context is made for who asks for it, and few do."""
 
-    def __init__(self, trace_id: int, ids: IdGenerator) -> None:
-        self._trace_id, self._ids = trace_id, ids
+    def __init__(self, trace_id: int, span_id: int) -> None:
+        self._trace_id, self._span_id = trace_id, span_id
 
     @cached_property
     def _context(self) -> trace.SpanContext:  # type: ignore[override]  # a field of the API's class
-        return span_context(self._trace_id, self._ids.generate_span_id(), NOT_SAMPLED)
+        return span_context(self._trace_id, self._span_id, NOT_SAMPLED)
 
 
 class Entry:
@@ -70,7 +69,8 @@ class Entry:
     """
 
     __slots__ = (
-        "_context", "_error", "_facts", "_outer", "_reported", "_started_at", "_trace_id",
+        "_context", "_error", "_facts", "_outer", "_reported", "_span_id", "_started_at",
+        "_trace_id",
         "caller", "ended", "recorded", "root", "runtime", "sampled",
     )  # fmt: skip
 
@@ -80,12 +80,13 @@ class Entry:
         self.runtime: Runtime = runtime
         self.caller: trace.SpanContext | None = caller
         self._trace_id: int = caller.trace_id if caller else runtime.ids.generate_trace_id()
+        self._span_id = runtime.ids.generate_span_id()
         self.sampled: bool = (
             runtime.tracing
             and runtime.switches.tracing
             and (caller.trace_flags.sampled if caller else runtime.keeps_trace(self._trace_id))
         )
-        self.root: trace.Span = trace.INVALID_SPAN if self.sampled else _Unrecorded(self._trace_id, runtime.ids)
+        self.root: trace.Span = trace.INVALID_SPAN if self.sampled else _Unrecorded(self._trace_id, self._span_id)
         self._started_at = time.time_ns()
         self._facts: Mapping[str, AttributeValue] = _NO_FACTS
         self._error: str | None = None
@@ -109,6 +110,7 @@ class Entry:
         if current_entry.get() is self:
             otel_context.attach(self._context)
             current_entry.set(self._outer)
+        del self._context, self._outer  # a task that began here may live on, and begin others
 
     def note(self, key: str, value: AttributeValue) -> None:
         """Keep an attribute for the root span."""
@@ -145,8 +147,7 @@ class Entry:
 
     def _begin(self, root: Root) -> trace.Span:
         """Start a root span that is recorded, under the ids that errors and log lines carry."""
-        span_id = self.root.get_span_context().span_id or self.runtime.ids.generate_span_id()
-        ids = span_context(self._trace_id, span_id, SAMPLED)
+        ids = span_context(self._trace_id, self._span_id, SAMPLED)
         return _begin_root(self.runtime, root, ids, self.caller, self._started_at)
 
     def _late_root(self, root: Root) -> trace.Span:

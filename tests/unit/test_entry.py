@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import gc
 import time
 from collections.abc import Iterator
 
@@ -10,6 +12,7 @@ from opentelemetry import baggage, context, trace
 from opentelemetry.trace import SpanContext, StatusCode, TraceFlags
 
 import telemetry
+from telemetry._current_entry import current_entry
 from telemetry.entry import Entry, Root, root_span
 from telemetry.propagation import caller_of
 from telemetry.settings import Settings
@@ -78,6 +81,32 @@ def test_nothing_of_what_ran_before_is_seen(recorded: Recorded) -> None:
         assert baggage.get_baggage("user") is None
     assert baggage.get_baggage("user") == "secret"
     context.detach(token)
+
+
+def test_a_job_that_starts_the_next_one_leaves_no_chain_of_entries(unsampled: Recorded) -> None:
+    def job() -> contextvars.Context:
+        with Entry():
+            return contextvars.copy_context()
+
+    before, context = _living(), contextvars.copy_context()
+    for _ in range(20):
+        context = context.run(job)
+    assert _living() - before <= 1
+
+
+def _living() -> int:
+    gc.collect()
+    return sum(type(found) is Entry for found in gc.get_objects())
+
+
+def test_an_entry_that_is_left_in_another_task_leaves_that_ones_alone(unsampled: Recorded) -> None:
+    entry, here = Entry(), Entry()
+    contextvars.copy_context().run(entry.__enter__)
+    with here:
+        entry.__exit__()
+        assert current_entry.get() is here
+        assert trace.get_current_span() is here.root
+    assert current_entry.get() is None
 
 
 def test_with_tracing_switched_off_nothing_is_left(recorded: Recorded) -> None:

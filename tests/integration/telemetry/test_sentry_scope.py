@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -85,3 +87,38 @@ def test_every_field_is_there_when_it_is_asked_for_and_none_before() -> None:
         assert [slot for slot in Scope.__slots__ if not hasattr(scope, slot)] == []
         with pytest.raises(AttributeError):
             _ = getattr(scope, "nothing_of_this_name")  # noqa: B009 - which mypy knows, too
+
+
+def test_a_scope_within_one_that_nobody_looked_at_has_what_was_set_around_both(events: list[dict[str, Any]]) -> None:
+    sentry_sdk.set_tag("outer", "1")
+    with RequestScope(), RequestScope():
+        sentry_sdk.capture_message("inner")
+    assert events[0]["tags"] == {"outer": "1"}
+
+
+@pytest.mark.parametrize("is_set", [True, False])
+def test_a_job_that_starts_the_next_one_leaves_no_chain_of_scopes(*, is_set: bool) -> None:
+    def job() -> contextvars.Context:
+        with RequestScope():
+            if is_set:
+                sentry_sdk.set_tag("job", "1")
+            return contextvars.copy_context()
+
+    before, context = _living(), contextvars.copy_context()
+    for _ in range(20):
+        context = context.run(job)
+    assert _living() - before <= 2
+
+
+def _living() -> int:
+    gc.collect()
+    return sum(type(found) is RequestScope for found in gc.get_objects())
+
+
+def test_a_scope_that_is_closed_in_another_task_leaves_that_ones_alone() -> None:
+    opened = RequestScope()
+    contextvars.copy_context().run(opened.__enter__)
+    with RequestScope():
+        here = Scope.get_isolation_scope()
+        opened.__exit__()
+        assert Scope.get_isolation_scope() is here
