@@ -1,7 +1,8 @@
 """`python -m stack exec python -m bench.overhead`: what each variant costs, as ratios to the bare application.
 
-All variants run at once and are asked in rounds, each by turns with the bare application, so that what else the machine
-does touches both alike; CPU is that of the whole process, all threads, sending included. Each round has new processes.
+Each round starts a process of each variant and of the bare application beside it, and nothing else, and asks them by
+turns, so that what else the machine does touches both alike; CPU is that of the whole process, all threads, sending
+included.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ HEAD = """# Performance
 
 Written by `make bench`: {machine}.
 
-Every variant is a process with one uvicorn worker, the same application and ten more routes; all run at once, and each
-round has processes of its own. In it each, in an order drawn anew, and the bare application are asked by turns of a
-fraction of a second, so that what else the machine does touches both alike. `CPU` is the processor time of the whole
-process a request, sending included, against the bare application's beside it: the median over the rounds and its
-quartiles. `added` is what that is in time; `rate`, `p50` and `p99` are ratios as well. "bare" is one more process of
-the bare application: how far its figures lie from 1, and from each other, is how far everybody's may. A start finds the
-code compiled.
+Every variant is a process with one uvicorn worker, the same application and ten more routes. Each round, in an order
+drawn anew, starts one and a process of the bare application, alone on the machine, and asks both by turns of a fraction
+of a second, so that what else the machine does touches both alike. `CPU` is the processor time of the whole process a
+request, sending included, against the bare application's beside it: the median over the rounds and its quartiles.
+`added` is what that is in time; `rate`, `p50` and `p99` are ratios as well. "bare" is one more process of the bare
+application: how far its figures lie from 1, and from each other, is how far everybody's may. A start finds the code
+compiled.
 
 "ours 10%" records a tenth of the traces, and Sentry gets a tenth of all, as the plan's production does; "ours 100%"
 records all, Sentry the same tenth. The peers record and send that share by their own protocol.
@@ -63,8 +64,8 @@ def main() -> int:
     names = [BARE, *(name for name in options.variants if name != BARE)]
     figures = {workload: {name: Figures() for name in names} for workload in options.workloads}
     with ExitStack() as running:
-        rounds = run(names, figures, options.rounds, *ground(running))
-    tables = [starts_table(rounds), *(table(workload, found) for workload, found in figures.items())]
+        servers = run(names, figures, options.rounds, *ground(running))
+    tables = [starts_table(servers), *(table(workload, found) for workload, found in figures.items())]
     print(*tables, sep="\n")
     if options.write:
         PAGE.write_text(page(tables, options.rounds))
@@ -73,19 +74,24 @@ def main() -> int:
 
 def run(
     names: list[str], figures: dict[str, dict[str, Figures]], rounds: int, python: Path, environ: dict[str, str]
-) -> list[list[Server]]:
-    """Measure every workload, each round with new processes; return those of each round, as they started."""
+) -> dict[str, list[Server]]:
+    """Measure each variant beside the bare application; return its servers of each round, as they started.
+
+    Two at a time: a dozen processes wake a hundred times a second even where nobody asks them.
+    """
     order = random.Random(1)
-    with ExitStack() as compiling:
-        start(names, python, environ, compiling)
-    servers = []
+    servers: dict[str, list[Server]] = {name: [] for name in names}
+    for name in names:
+        with ExitStack() as compiling:
+            start([name], python, environ, compiling)
     for number in range(rounds):
-        with ExitStack() as running:
-            reference, *others = start([BARE, *order.sample(names, len(names))], python, environ, running)
-            servers.append(sorted(others, key=lambda server: names.index(server.name)))
-            for workload, found in figures.items():
-                print(f"round {number + 1} of {rounds}: {workload}", file=sys.stderr, flush=True)
-                measure(reference, others, WORKLOADS[workload], found, order)
+        for name in order.sample(names, len(names)):
+            print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr, flush=True)
+            with ExitStack() as running:
+                reference, server = start([BARE, name], python, environ, running)
+                servers[name].append(server)
+                for workload, found in figures.items():
+                    measure(reference, server, WORKLOADS[workload], found[name])
     return servers
 
 

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 from bench.overhead.load import Client, Load, send
 
 if TYPE_CHECKING:
-    import random
-
     from bench.overhead.servers import Server
 
 __all__ = ["BARE", "WORKLOADS", "Figures", "Workload", "measure"]
@@ -83,19 +81,13 @@ class Figures:
         return middle, low, high
 
 
-def measure(
-    reference: Server, servers: list[Server], workload: Workload, found: dict[str, Figures], order: random.Random
-) -> None:
-    """Warm up, then ask each server, in an order drawn anew, by turns with the bare one for `reference`.
-
-    Adds a pair of bursts to what was found of each.
-    """
+def measure(reference: Server, server: Server, workload: Workload, found: Figures) -> None:
+    """Warm up, then ask a server by turns with the bare one for `reference`; add a pair of bursts to what was found."""
     warm_up = replace(workload.load, requests=max(workload.load.requests // WARM_UP, 2 * workload.load.connections))
-    for server in (reference, *servers):
-        asyncio.run(send(warm_up, server.port))
-    for server in order.sample(servers, len(servers)):
-        found[server.name].pairs.append(asyncio.run(_pair(reference, server, workload.load)))
-        found[server.name].memory = server.memory
+    for each in (reference, server):
+        asyncio.run(send(warm_up, each.port))
+    found.pairs.append(asyncio.run(_pair(reference, server, workload.load)))
+    found.memory = server.memory
 
 
 async def _pair(reference: Server, server: Server, load: Load) -> tuple[Burst, Burst]:

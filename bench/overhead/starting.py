@@ -13,12 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["starts_table"]
 
 
-def starts_table(rounds: list[list[Server]]) -> str:
+def starts_table(servers: dict[str, list[Server]]) -> str:
     """Return as text the medians of what each variant's servers took until they served."""
-    found: dict[str, list[Server]] = {}
-    for server in (server for servers in rounds for server in servers):
-        found.setdefault(server.name, []).append(server)
-    figures = {name: _medians(servers) for name, servers in found.items()}
+    figures = {name: _medians(found) for name, found in servers.items()}
     bare_cpu, bare_memory = figures[BARE]
     lines = ["start, until it serves", f"{'':28}{'CPU':>8} {'added':>9} {'MiB':>5} {'added':>6}"]
     lines += [
