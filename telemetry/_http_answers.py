@@ -42,14 +42,16 @@ class AnswerReader:
 
     def _whole(self) -> Answer | None:
         """Return an answer that has come whole and says how long it is."""
-        head, _, rest = self._begun.partition(b"\r\n\r\n")
+        head, end, rest = self._begun.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         version, _, words = first.partition(" ")
         pairs = (line.partition(":") for line in lines)
         headers = {name.lower(): value.strip() for name, _, value in pairs}
         status = int(words[:3]) if words[:3].isdecimal() else 0
         length = headers.get("content-length", "")
-        if version != "HTTP/1.1" or status < _FIRST_OF_FINAL or not length.isdecimal() or int(length) > len(rest):
+        if not end or version != "HTTP/1.1" or status < _FIRST_OF_FINAL:
+            return None
+        if not length.isdecimal() or int(length) > len(rest):
             return None
         self._begun = rest[int(length) :]
         return status, headers, headers.get("connection", "").lower() == "close"

@@ -26,6 +26,7 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceFlags
 
+from telemetry._http_answers import AnswerReader
 from telemetry._sentry_trace_event import Facts, envelope
 from telemetry._sentry_transactions import TransactionProcessor, Transactions, TransactionSender
 from telemetry._sentry_wire import Answer, Wire
@@ -363,6 +364,20 @@ def test_many_are_written_at_once_and_each_has_its_answer(connections: list[list
         assert [status for status, _ in wire.finish()] == [200] * 5
     assert set(re.findall(b"<.>", b"".join(heard))) == {b"<%d>" % number for number in range(5)}
     assert len(re.findall(b"<.>", heard[0])) == 1  # of a connection that nobody knows yet
+
+
+@pytest.mark.parametrize("cut", range(1, len(OK)))
+def test_an_answer_that_is_cut_anywhere_is_read_to_its_end_and_the_next_one_after_it(cut: int) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(2)
+        answers = AnswerReader(ours)
+        theirs.sendall(OK[:cut])
+        rest = threading.Timer(0.005, theirs.sendall, [OK[cut:] + OK])
+        rest.start()
+        assert [answers.next()[0] for _ in range(2)] == [200, 200]
+        assert answers.all_read
+        rest.join()
 
 
 def test_a_server_that_answers_only_the_first_of_several_is_asked_one_at_a_time_from_then_on() -> None:
