@@ -16,27 +16,28 @@ from sentry_sdk.scope import Scope, ScopeType, _current_scope, _isolation_scope
 __all__ = ["RequestScope"]
 
 _SLOTS = frozenset(Scope.__slots__)
-_new = Scope.__new__
 
 
 class _Fork(Scope):
-    """A fork of `parent`, as that is when the first field is asked for; without a parent it is a new scope.
-
-    Nothing is copied before that, so Sentry's own `__init__` has nothing to do.
-    """
+    """A fork of `parent`, as that is when the first field is asked for; without a parent it is a new scope."""
 
     __slots__ = ("parent",)
     parent: Scope | None
     kind: ClassVar[ScopeType]
 
+    def __init__(self, parent: Scope | None) -> None:
+        """Copy nothing yet, so Sentry's own `__init__` has nothing to do."""
+        self.parent = parent
+
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the field holds
         """Copy what is not there yet, and return the field."""
         if name not in _SLOTS:
             raise AttributeError(name)
-        parent = Scope(ty=self.kind) if self.parent is None else self.parent.fork()
+        parent = self.parent  # read once: another thread that asks may let it go meanwhile
+        copied = Scope(ty=self.kind) if parent is None else parent.fork()
         for slot in _SLOTS:
             if not self._has(slot):
-                setattr(self, slot, getattr(parent, slot))
+                setattr(self, slot, getattr(copied, slot))
         self.parent = None
         return object.__getattribute__(self, name)
 
@@ -69,14 +70,14 @@ class RequestScope(_Fork):
     kind = ScopeType.ISOLATION
 
     def __init__(self) -> None:
-        """Copy nothing yet."""
+        """Copy nothing yet; what it is a fork of is known when it is opened."""
+        super().__init__(None)
 
     def __enter__(self) -> None:
         """Open it."""
         self._outer_current, self._outer = _current_scope.get(), _isolation_scope.get()
-        current = _new(_CurrentFork)
-        current.parent, self.parent = _source(self._outer_current), _source(self._outer)
-        _current_scope.set(current)
+        self.parent = _source(self._outer)
+        _current_scope.set(_CurrentFork(_source(self._outer_current)))
         _isolation_scope.set(self)
 
     def __exit__(self, *_: object) -> None:
@@ -92,6 +93,9 @@ def _source(scope: Scope | None) -> Scope | None:
 
     So a job that starts the next one, and that another, is no chain of scopes that never ends.
     """
-    while isinstance(scope, _Fork) and scope.is_untouched:
-        scope = scope.parent
+    while isinstance(scope, _Fork):
+        parent = scope.parent  # read first: who touches it lets that go
+        if not scope.is_untouched:
+            break
+        scope = parent
     return scope

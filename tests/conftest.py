@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import gc
 import os
 import threading
 from contextlib import contextmanager
@@ -14,7 +16,7 @@ from telemetry.settings import Settings
 from telemetry.testing import Capture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from http.server import BaseHTTPRequestHandler
 
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -40,6 +42,19 @@ def http_server(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     yield f"127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+def left_by_a_chain(job: Callable[[], contextvars.Context], kind: type) -> int:
+    """Run a job twenty times, each in the context that the one before has left; return how many of a kind live on."""
+
+    def living() -> int:
+        gc.collect()
+        return sum(type(found) is kind for found in gc.get_objects())
+
+    before, context = living(), contextvars.copy_context()
+    for _ in range(20):
+        context = context.run(job)
+    return living() - before
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import gc
 import time
 from collections.abc import Iterator
 
@@ -16,7 +15,7 @@ from telemetry._current_entry import current_entry
 from telemetry.entry import Entry, Root, root_span
 from telemetry.propagation import caller_of
 from telemetry.settings import Settings
-from tests.conftest import Recorded, record
+from tests.conftest import Recorded, left_by_a_chain, record
 
 ROOT = Root("work", attributes={"work.kind": "test"})
 
@@ -88,15 +87,7 @@ def test_a_job_that_starts_the_next_one_leaves_no_chain_of_entries(unsampled: Re
         with Entry():
             return contextvars.copy_context()
 
-    before, context = _living(), contextvars.copy_context()
-    for _ in range(20):
-        context = context.run(job)
-    assert _living() - before <= 1
-
-
-def _living() -> int:
-    gc.collect()
-    return sum(type(found) is Entry for found in gc.get_objects())
+    assert left_by_a_chain(job, Entry) <= 1
 
 
 def test_an_entry_that_is_left_in_another_task_leaves_that_ones_alone(unsampled: Recorded) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import gc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -14,6 +13,7 @@ import sentry_sdk
 from sentry_sdk.scope import Scope
 
 from telemetry._sentry_scope import RequestScope
+from tests.conftest import left_by_a_chain
 
 Open = Callable[[], AbstractContextManager[object]]
 WAYS: dict[str, Open] = {"ours": RequestScope, "Sentry's": sentry_sdk.isolation_scope}
@@ -104,15 +104,7 @@ def test_a_job_that_starts_the_next_one_leaves_no_chain_of_scopes(*, is_set: boo
                 sentry_sdk.set_tag("job", "1")
             return contextvars.copy_context()
 
-    before, context = _living(), contextvars.copy_context()
-    for _ in range(20):
-        context = context.run(job)
-    assert _living() - before <= 2
-
-
-def _living() -> int:
-    gc.collect()
-    return sum(type(found) is RequestScope for found in gc.get_objects())
+    assert left_by_a_chain(job, RequestScope) <= 2
 
 
 def test_a_scope_that_is_closed_in_another_task_leaves_that_ones_alone() -> None:
@@ -122,3 +114,23 @@ def test_a_scope_that_is_closed_in_another_task_leaves_that_ones_alone() -> None
         here = Scope.get_isolation_scope()
         opened.__exit__()
         assert Scope.get_isolation_scope() is here
+
+
+class LetGo(RequestScope):
+    """A scope whose parent is let go, by another thread that looks at it as well, once it was asked for."""
+
+    def __init__(self, parent: Scope) -> None:
+        self.parents = [parent]
+
+    @property
+    def parent(self) -> Scope | None:
+        return self.parents.pop() if self.parents else None
+
+    @parent.setter
+    def parent(self, _: Scope | None) -> None: ...
+
+
+def test_a_scope_that_two_threads_look_at_first_has_what_was_set_around() -> None:
+    around = Scope()
+    around.set_tag("outer", "1")
+    assert LetGo(around)._tags == {"outer": "1"}
