@@ -71,15 +71,10 @@ class Instruments:
 
     def add(self, metric: Metric, amount: float = 1, labels: Mapping[str, str] = _NONE) -> None:
         """Add to a counter."""
-        if self._store is not None and self._switches.metrics:
-            try:
-                series = self._series.get((metric.name, metric.pick(labels))) or self._within(metric, labels)
-                series.measure(amount)
-            except Exception as error:  # noqa: BLE001 - the guard's own kind
-                _recording.caught(error)
+        self.record(metric, amount, labels)
 
     def record(self, metric: Metric, value: float, labels: Mapping[str, str] = _NONE) -> None:
-        """Record one value into a histogram, in the metric's unit."""
+        """Record one value, in the metric's unit: into a histogram, or onto a counter's sum."""
         if self._store is not None and self._switches.metrics:
             try:
                 series = self._series.get((metric.name, metric.pick(labels))) or self._within(metric, labels)

@@ -81,9 +81,8 @@ def run(
     """
     order = random.Random(1)
     servers: dict[str, list[Server]] = {name: [] for name in names}
-    for name in names:
-        with ExitStack() as compiling:
-            start([name], python, environ, compiling)
+    with ExitStack() as compiling:
+        start(names, python, environ, compiling)
     for number in range(rounds):
         for name in order.sample(names, len(names)):
             print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr, flush=True)

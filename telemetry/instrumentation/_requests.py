@@ -94,10 +94,8 @@ class Request:
             _finishing.caught(failure)
 
     def _close(self, error: BaseException | None) -> None:
-        entry, status = self._entry, self._status
-        if error is not None or self._gone or not status:
-            status = self._status = self._final_status(error)
-        self._route = endpoint(self._scope)
+        entry, status = self._entry, self._final_status(error)
+        self._status, self._route = status, endpoint(self._scope)
         if status >= SERVER_ERROR:
             entry.fail(type(error).__name__ if error is not None else str(status))
         if entry.sampled:

@@ -123,7 +123,8 @@ def test_a_lost_tasks_error_is_reported_in_the_tasks_own_context(
             )
         variable.set("of the task")
         own = contextvars.copy_context() if given else None
-        variable.set("of another" if given else "of the task")
+        if given:
+            variable.set("of another")
         task = asyncio.create_task(fail_later(), context=own)
         task.add_done_callback(lambda _: None, context=contextvars.Context())
         variable.set("of another")
