@@ -44,6 +44,7 @@ _CONNECTIONS = 4
 _DELAY_SECONDS, _BATCH = 1.0, 100
 """Sent once a second or when so many wait: to wake a thread for each takes an application that is busy 50 us."""
 _OK, _TOO_MANY = range(200, 300), 429
+_LIMITS = "x-sentry-rate-limits"
 _PAUSE_SECONDS = 60.0
 _collecting, _sending = Guard("collect a trace for Sentry"), Guard("send a transaction to Sentry")
 
@@ -174,11 +175,12 @@ class TransactionSender:
             self._account.send(1)
         else:
             self._account.drop(RATE_LIMITED if status == _TOO_MANY else REFUSED)
-        self._pause(headers, status)
+        if status == _TOO_MANY or _LIMITS in headers:
+            self._pause(headers, status)
 
     def _pause(self, headers: Mapping[str, str], status: int) -> None:
         """Send nothing for as long as Sentry asks: `SECONDS:CATEGORY;CATEGORY:..., ...`, or Retry-After."""
-        limits = [limit.split(":") for limit in headers.get("x-sentry-rate-limits", "").split(",") if limit.strip()]
+        limits = [limit.split(":") for limit in headers.get(_LIMITS, "").split(",") if limit.strip()]
         ours = [limit[0] for limit in limits if len(limit) == 1 or {"", "transaction"} & set(limit[1].split(";"))]
         if status == _TOO_MANY and not ours:
             ours = [headers.get("retry-after", "")]

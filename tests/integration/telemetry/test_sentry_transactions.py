@@ -163,10 +163,10 @@ def test_a_root_that_was_left_afterwards_is_none(sentry: Sentry) -> None:
 
 
 def test_what_cannot_be_cleaned_is_not_sent(sentry: Sentry, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise ValueError("cannot clean")
 
-    monkeypatch.setattr("telemetry._sentry_trace_event.clean_spans", fail)
+    monkeypatch.setattr("telemetry._sentry_trace_event.clean_name", fail)
     sentry.tracer.start_span("secret").end()
     sentry.flush()
     assert (sentry.bodies, dict(sentry.account.dropped)) == ([], {REFUSED: 1})
