@@ -11,7 +11,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.context import attach, detach, get_current, set_value
+from opentelemetry.context import _RUNTIME_CONTEXT, detach, set_value
 from opentelemetry.trace import StatusCode
 from opentelemetry.trace.propagation import _SPAN_KEY
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
-__all__ = ["CurrentSpan", "current_span"]
+__all__ = ["CurrentSpan", "attach", "current_span", "get_current"]
+
+attach, get_current = _RUNTIME_CONTEXT.attach, _RUNTIME_CONTEXT.get_current
+"""The API's functions of these names, for who asks often: those call these."""
 
 
 def current_span() -> Span | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_current
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
+
+from telemetry._current_span import get_current
 
 __all__ = ["is_suppressed"]
 

@@ -12,22 +12,22 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, detach
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from telemetry._current_entry import current_entry
+from telemetry._current_span import attach, get_current
 from telemetry._runtime import current
 from telemetry._spans import NOT_SAMPLED, SAMPLED, span_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.util.types import AttributeValue
 
     from telemetry._runtime import Runtime
@@ -50,14 +50,18 @@ class Root(NamedTuple):
 
 
 class _Unrecorded(trace.NonRecordingSpan):
-    """The current span of an entry that is not sampled; its context is made for who asks for it, and few do."""
+    """The current span of an entry that is not sampled; it has an id once somebody asks for it, and few do."""
 
-    def __init__(self, trace_id: int, span_id: int) -> None:
-        self._trace_id, self._span_id = trace_id, span_id
+    def __init__(self, trace_id: int, ids: IdGenerator) -> None:
+        self._trace_id, self._ids = trace_id, ids
 
-    @cached_property
+    @property
     def _context(self) -> trace.SpanContext:  # type: ignore[override]  # a field of the API's class
-        return span_context(self._trace_id, self._span_id, NOT_SAMPLED)
+        found: trace.SpanContext | None = vars(self).get("made")
+        if found is None:
+            made = span_context(self._trace_id, self._ids.generate_span_id(), NOT_SAMPLED)
+            found = vars(self).setdefault("made", made)  # of two threads that ask first both get the same
+        return found
 
 
 class Entry:
@@ -69,8 +73,7 @@ class Entry:
     """
 
     __slots__ = (
-        "_context", "_error", "_facts", "_outer", "_reported", "_span_id", "_started_at",
-        "_trace_id",
+        "_context", "_error", "_facts", "_outer", "_reported", "_started_at", "_trace_id",
         "caller", "ended", "recorded", "root", "runtime", "sampled",
     )  # fmt: skip
 
@@ -80,13 +83,12 @@ class Entry:
         self.runtime: Runtime = runtime
         self.caller: trace.SpanContext | None = caller
         self._trace_id: int = caller.trace_id if caller else runtime.ids.generate_trace_id()
-        self._span_id = runtime.ids.generate_span_id()
         self.sampled: bool = (
             runtime.tracing
             and runtime.switches.tracing
             and (caller.trace_flags.sampled if caller else runtime.keeps_trace(self._trace_id))
         )
-        self.root: trace.Span = trace.INVALID_SPAN if self.sampled else _Unrecorded(self._trace_id, self._span_id)
+        self.root: trace.Span = trace.INVALID_SPAN if self.sampled else _Unrecorded(self._trace_id, runtime.ids)
         self._started_at = time.time_ns()
         self._facts: Mapping[str, AttributeValue] = _NO_FACTS
         self._error: str | None = None
@@ -97,18 +99,18 @@ class Entry:
     def start(self, root: Root) -> None:
         """Start the root span, where the entry is sampled."""
         if self.sampled:
-            self.root = self._begin(root)
+            self.root = self._begin(root, self.runtime.ids.generate_span_id())
 
     def __enter__(self) -> None:
         """Keep what was current: tokens to put it back by would live as long, and be more to collect as garbage."""
-        self._outer, self._context = current_entry.get(), otel_context.get_current()
+        self._outer, self._context = current_entry.get(), get_current()
         current_entry.set(self)
-        otel_context.attach(Context({_SPAN_KEY: self.root}))
+        attach(Context({_SPAN_KEY: self.root}))
 
     def __exit__(self, *_: object) -> None:
         """Put back what was current, unless this is another task's context: then there is nothing to put back."""
         if current_entry.get() is self:
-            otel_context.attach(self._context)
+            attach(self._context)
             current_entry.set(self._outer)
         del self._context, self._outer  # a task that began here may live on, and begin others
 
@@ -145,13 +147,13 @@ class Entry:
         else:
             record()
 
-    def _begin(self, root: Root) -> trace.Span:
+    def _begin(self, root: Root, span_id: int) -> trace.Span:
         """Start a root span that is recorded, under the ids that errors and log lines carry."""
-        ids = span_context(self._trace_id, self._span_id, SAMPLED)
+        ids = span_context(self._trace_id, span_id, SAMPLED)
         return _begin_root(self.runtime, root, ids, self.caller, self._started_at)
 
     def _late_root(self, root: Root) -> trace.Span:
-        span = self._begin(root)
+        span = self._begin(root, self.root.get_span_context().span_id)
         error = self._error or self._reported
         reason = {REASON: "error", "error.type": error} if error else {REASON: "slow"}
         span.set_attributes({**self._facts, **reason})
@@ -161,11 +163,11 @@ class Entry:
 
 
 def _end(root: trace.Span, record: Callable[[], None]) -> None:
-    token = otel_context.attach(Context({_SPAN_KEY: root}))
+    token = attach(Context({_SPAN_KEY: root}))
     try:
         record()
     finally:
-        otel_context.detach(token)
+        detach(token)
         root.end()
 
 

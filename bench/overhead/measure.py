@@ -37,8 +37,8 @@ class Workload:
 WORKLOADS = {
     workload.name: workload
     for workload in (
-        Workload("JSON only, 100 connections", Load("GET", "/json/{item}", 2000, 100)),
-        Workload("one SELECT, 100 connections", Load("GET", "/foods/{item}", 1000, 100)),
+        Workload("JSON only, 100 connections", Load("GET", "/json/{item}", 4000, 100)),
+        Workload("one SELECT, 100 connections", Load("GET", "/foods/{item}", 2000, 100)),
         Workload("INSERT and SELECT, 100 connections", Load("POST", "/entries/{item}", 800, 100)),
         Workload("one SELECT, one connection", Load("GET", "/foods/{item}", 500, 1)),
         Workload("a Telegram text, agent with two tool calls, 10 at once", Load("POST", "/webhook/text", 80, 10)),

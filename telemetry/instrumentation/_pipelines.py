@@ -8,7 +8,7 @@ psycopg has no public one. https://github.com/psycopg/psycopg/blob/3.3.9/psycopg
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from telemetry._guard import Guard
@@ -16,7 +16,6 @@ from telemetry.instrumentation._queries import QueryObserver
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
-    from types import TracebackType
 
     from telemetry.instrumentation._sql import Statement
 
@@ -36,14 +35,10 @@ class PipelinedQuery(QueryObserver):
         self._waiting = _of_connection.setdefault(connection, _Waiting())
         self.answers_due = 1
         self.sent = False
-
-    def __enter__(self) -> Self:
         self._waiting.queries.append(self)
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def leave(self, error: BaseException | None = None) -> None:
+        """Wait for the answer, which comes later."""
         with _answering:
             self.sent = True
             if error is not None and error not in self._waiting.failures:

@@ -1,14 +1,15 @@
 """A pool's own numbers: what psycopg_pool counts (`get_stats`), and how long each request waited for a connection.
 
 The statistics tell only the sum of the waits, in whole milliseconds; a percentile needs each of them, so `getconn` of
-the pool is timed, too. Queries within it are the pool's check of a connection, whichever function that is, and are not
-recorded (`within_pool`). A request that got no connection is an error of the database.
+the pool is timed, too. What the pool asks to check a connection, by whichever function, is not recorded
+(`within_pool`). A request that got no connection is an error of the database.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from telemetry import catalog
@@ -18,7 +19,7 @@ from telemetry.instrumentation._handle import Handle, Shared
 from telemetry.instrumentation._queries import within_pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
@@ -38,6 +39,8 @@ _STATISTICS = {
     catalog.DB_POOL_CONNECTIONS_ERRORS: "connections_errors",
     catalog.DB_POOL_CONNECTIONS_LOST: "connections_lost",
 }
+_CHECK = "_check"
+"""The field of a pool with what it was told to check a connection with."""
 _watched: dict[AnyPool, Shared] = {}
 _inherited: set[AnyPool] = set()
 """Pools that were open when this process was forked: their connections, and all they count, are the parent's."""
@@ -62,6 +65,7 @@ def _start(pool: AnyPool) -> Callable[[], None]:
 
     stops = [
         _time_requests(pool),
+        _keep_checks_quiet(pool),
         observe(catalog.DB_POOL_SIZE, lambda: _size(pool)),
         observe(catalog.DB_CONNECTIONS_ACTIVE, lambda: [(_in_use(pool.get_stats()), {})]),
         *(observe(metric, _statistic(pool, key)) for metric, key in _STATISTICS.items()),
@@ -92,24 +96,24 @@ def _time_requests(pool: Any) -> Callable[[], None]:  # noqa: ANN401 - a method 
     original = pool.getconn
 
     def getconn(timeout: float | None = None) -> Any:  # noqa: ANN401 - as psycopg_pool's
-        start, outer = time.perf_counter(), _enter()
+        start = time.perf_counter()
         try:
             return original(timeout)
         except Exception as error:
             count_error(error, "database")
             raise
         finally:
-            _leave(outer, start)
+            _record_wait(start)
 
     async def getconn_async(timeout: float | None = None) -> Any:  # noqa: ANN401, ASYNC109 - as psycopg_pool's
-        start, outer = time.perf_counter(), _enter()
+        start = time.perf_counter()
         try:
             return await original(timeout)
         except Exception as error:
             count_error(error, "database")
             raise
         finally:
-            _leave(outer, start)
+            _record_wait(start)
 
     wrapped = getconn if isinstance(pool, ConnectionPool) else getconn_async
     pool.getconn = wrapped
@@ -121,16 +125,40 @@ def _time_requests(pool: Any) -> Callable[[], None]:  # noqa: ANN401 - a method 
     return undo
 
 
-def _enter() -> bool:
-    """Let the queries within a request for a connection alone; return whether they were before.
-
-    No context manager: hundreds of requests may wait, and what lives as long is looked at as garbage again and again.
-    """
-    outer = within_pool.get()
-    within_pool.set(True)
-    return outer
-
-
-def _leave(outer: bool, start: float) -> None:
-    within_pool.set(outer)
+def _record_wait(start: float) -> None:
     current().instruments.record(catalog.DB_POOL_WAIT, time.perf_counter() - start)
+
+
+def _keep_checks_quiet(pool: Any) -> Callable[[], None]:  # noqa: ANN401 - a field of an instance is replaced
+    from psycopg_pool import ConnectionPool  # noqa: PLC0415 - optional package
+
+    original = vars(pool).get(_CHECK)
+    if original is None:
+        return lambda: None
+
+    def check(connection: Any) -> Any:  # noqa: ANN401 - as psycopg_pool's
+        with _is_pools():
+            return original(connection)
+
+    async def check_async(connection: Any) -> None:  # noqa: ANN401 - as psycopg_pool's
+        with _is_pools():
+            await original(connection)
+
+    wrapped = check if isinstance(pool, ConnectionPool) else check_async
+    setattr(pool, _CHECK, wrapped)
+
+    def undo() -> None:
+        if vars(pool)[_CHECK] is wrapped:
+            setattr(pool, _CHECK, original)
+
+    return undo
+
+
+@contextmanager
+def _is_pools() -> Iterator[None]:
+    """Let what is asked in the block be no query of the application."""
+    token = within_pool.set(True)
+    try:
+        yield
+    finally:
+        within_pool.reset(token)

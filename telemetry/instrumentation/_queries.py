@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["NOT_OBSERVED", "NotObserved", "QueryObserver", "record_fetch", "within_pool"]
 
 within_pool: ContextVar[bool] = ContextVar("telemetry_within_pool", default=False)
-"""Whether a pool looks for a connection: what it asks that is no query of the application."""
+"""Whether a pool checks a connection: what it asks for that is no query of the application."""
 
 _FETCH = Statement("FETCH")
 _NANOSECONDS = 1e9
@@ -44,6 +44,9 @@ class NotObserved:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.leave(error)
+
+    def leave(self, error: BaseException | None = None) -> None:
         """Do nothing."""
 
     def pause(self) -> None:
@@ -57,7 +60,7 @@ NOT_OBSERVED = NotObserved()
 
 
 class QueryObserver(NotObserved):
-    """A query; a context manager that ends it once, whatever leaves the block."""
+    """A query; a context manager that ends it once, whatever leaves the block, as `leave` does without one."""
 
     __slots__ = ("_running_since", "_seconds", "_span", "_statement")
 
@@ -81,11 +84,6 @@ class QueryObserver(NotObserved):
         self._span = tracer.start_span(statement.summary, kind=trace.SpanKind.CLIENT, start_time=started)
         if self._span.is_recording():
             self._span.set_attributes({**statement.attributes, **_server(connection)})
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.finish(error)
 
     def pause(self) -> None:
         """Stop the clock while the application has the row."""
@@ -114,6 +112,8 @@ class QueryObserver(NotObserved):
                 self._measure(statement, error)
         except Exception as failure:  # noqa: BLE001 - the guard's own kind
             _finishing.caught(failure)
+
+    leave = finish
 
     def _end_span(self, error: BaseException | None) -> None:
         if isinstance(error, Exception):

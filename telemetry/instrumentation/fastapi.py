@@ -13,11 +13,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
 
-from telemetry import prometheus
+from telemetry import _error_marks, prometheus
 from telemetry._closing import flush, in_thread
 from telemetry._extras import require
 from telemetry._guard import Guard
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     from fastapi import FastAPI
-    from starlette.middleware.errors import ServerErrorMiddleware
 
     Scope = MutableMapping[str, Any]
     Message = MutableMapping[str, Any]
@@ -73,12 +72,12 @@ def _start(app: FastAPI) -> Callable[[], None]:
 
     def build() -> ASGIApp:
         handlers = app.exception_handlers
-        app.exception_handlers = {key: _reporting_handler(handler) for key, handler in handlers.items()}
+        app.exception_handlers = {key: _reporting_handler(key, handler) for key, handler in handlers.items()}
         try:
-            stack = cast("ServerErrorMiddleware", build_before())
+            stack = build_before()
         finally:
             app.exception_handlers = handlers
-        stack.app = ErrorLayer(stack.app)
+        _report_unhandled(stack)
         return RequestLayer(stack, current())
 
     app.build_middleware_stack = build  # type: ignore[method-assign]
@@ -89,6 +88,16 @@ def _start(app: FastAPI) -> Callable[[], None]:
         app.middleware_stack = None
 
     return Handle(background.close, _silence(app), undo).close
+
+
+def _report_unhandled(stack: object) -> None:
+    """Have what leaves the application reported where it has no handler for that and Starlette answers itself."""
+    from starlette.middleware.errors import ServerErrorMiddleware  # noqa: PLC0415 - optional package
+
+    while stack is not None and not isinstance(stack, ServerErrorMiddleware):  # others may have wrapped it
+        stack = getattr(stack, "app", None)
+    for name in ("error_response", "debug_response") if stack else ():
+        setattr(stack, name, _reporting_handler(Exception, getattr(stack, name)))
 
 
 def _silence(app: FastAPI) -> Callable[[], None]:
@@ -132,6 +141,9 @@ class RequestLayer:
         token = context.attach(trace.set_span_in_context(_UNSAMPLED))
         try:
             await self.app(scope, receive, send)
+        except Exception as error:
+            _report_late(scope, error)
+            raise
         finally:
             context.detach(token)
 
@@ -141,30 +153,20 @@ class RequestLayer:
         scope[_SEEN] = True
         if entry.sampled:
             entry.start(request.root())
-        with self._runtime.sentry.scope(), entry:
-            try:
-                await self.app(scope, request.receive, request.send)
-            except BaseException as error:
-                request.finish(error)
-                raise
-            request.finish()
-
-
-class ErrorLayer:
-    """Innermost but for the application: reports what leaves it before the answer of 500 is sent and the span ends."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        """Keep the application."""
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        isolation = self._runtime.sentry.scope()
+        isolation.__enter__()  # no `with`: it would keep two bound methods for each request that waits
+        entry.__enter__()
         try:
-            await self.app(scope, receive, send)
-        except Exception as error:
-            if scope["type"] in _OBSERVED and not is_disconnect(error):
-                _report(error)
+            await self.app(scope, request.receive, request.send)
+        except BaseException as error:
+            _report_late(scope, error)
+            request.finish(error)
             raise
+        else:
+            request.finish()
+        finally:
+            entry.__exit__()
+            isolation.__exit__(None, None, None)
 
 
 def _sends_what_is_held(send: Send) -> Send:
@@ -197,15 +199,30 @@ def _caller_of(scope: Scope) -> trace.SpanContext | None:
 
 
 def _report(error: Exception) -> None:
-    with _reporting:
-        count_error(error, "api")
-        capture_error(error)
+    if not is_disconnect(error):
+        with _reporting:
+            count_error(error, "api")
+            capture_error(error)
 
 
-def _reporting_handler(handle: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an exception handler that reports what it turns into a server's error, unless its cause is known."""
+def _report_late(scope: Scope, error: BaseException) -> None:
+    """Report what leaves the application where no handler has: a WebSocket's, or a stack's of somebody else's."""
+    if isinstance(error, Exception) and (scope["type"] == "websocket" or not _error_marks.is_captured(error)):
+        _report(error)
 
-    def report(error: Exception, response: Any) -> Any:  # noqa: ANN401 - a response, or None
+
+def _reporting_handler(kind: object, handle: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an exception handler that reports what it turns into a server's error, unless its cause is known.
+
+    What nobody else handles (`kind` is `Exception` or 500) is reported first, before an answer is made or sent.
+    """
+    is_last = kind in (Exception, SERVER_ERROR)
+
+    def begin(error: Exception) -> None:
+        if is_last:
+            _report(error)
+
+    def end(error: Exception, response: Any) -> Any:  # noqa: ANN401 - a response, or None
         if getattr(response, "status_code", 0) >= SERVER_ERROR and not is_known(error):
             _report(error)
         return response
@@ -213,8 +230,13 @@ def _reporting_handler(handle: Callable[..., Any]) -> Callable[..., Any]:
     if inspect.iscoroutinefunction(handle) or inspect.iscoroutinefunction(getattr(handle, "__call__", None)):  # noqa: B004 - an object whose call is a coroutine
 
         async def handle_async(request: Any, error: Exception) -> Any:  # noqa: ANN401 - as Starlette's
-            return report(error, await handle(request, error))
+            begin(error)
+            return end(error, await handle(request, error))
 
         return handle_async
 
-    return lambda request, error: report(error, handle(request, error))
+    def handle_sync(request: Any, error: Exception) -> Any:  # noqa: ANN401 - as Starlette's
+        begin(error)
+        return end(error, handle(request, error))
+
+    return handle_sync

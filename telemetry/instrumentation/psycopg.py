@@ -64,16 +64,28 @@ def _observe(cursor: Any, query: object) -> NotObserved:  # noqa: ANN401 - any o
 
 def _wrap_execute(execute: Callable[..., Any]) -> Callable[..., Any]:
     def execute_observed(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as psycopg's
-        with _observe(cursor, query):
-            return execute(cursor, query, *args, **kwargs)
+        observer = _observe(cursor, query)  # no `with`, here and below: two calls more for each query
+        try:
+            executed = execute(cursor, query, *args, **kwargs)
+        except BaseException as error:
+            observer.leave(error)
+            raise
+        observer.leave()
+        return executed
 
     return execute_observed
 
 
 def _wrap_execute_async(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
     async def execute_observed(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as psycopg's
-        with _observe(cursor, query):
-            return await execute(cursor, query, *args, **kwargs)
+        observer = _observe(cursor, query)
+        try:
+            executed = await execute(cursor, query, *args, **kwargs)
+        except BaseException as error:
+            observer.leave(error)
+            raise
+        observer.leave()
+        return executed
 
     return execute_observed
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry import baggage, context, trace
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import SpanContext, StatusCode, TraceFlags
 
 import telemetry
 from telemetry._current_entry import current_entry
-from telemetry.entry import Entry, Root, root_span
+from telemetry.entry import Entry, Root, _Unrecorded, root_span
 from telemetry.propagation import caller_of
 from telemetry.settings import Settings
 from tests.conftest import Recorded, left_by_a_chain, record
@@ -67,6 +68,25 @@ def test_what_is_not_sampled_leaves_its_root_when_it_fails_or_is_slow(
     assert root.status.status_code is status
     assert dict(root.attributes or {}).items() >= {"work.kind": "test", "user.id": "7"}.items()
     assert before <= (root.start_time or 0) <= (root.end_time or 0) <= time.time_ns()
+
+
+class Slow(RandomIdGenerator):
+    """Gives an id only after somebody else has asked for the same one."""
+
+    def __init__(self) -> None:
+        self.others: list[SpanContext] = []
+        self.span = _Unrecorded(1, self)
+
+    def generate_span_id(self) -> int:
+        if not self.others:
+            self.others.append(trace.INVALID_SPAN_CONTEXT)
+            self.others.append(self.span.get_span_context())
+        return super().generate_span_id()
+
+
+def test_two_threads_that_ask_first_for_the_ids_of_what_is_not_sampled_get_the_same() -> None:
+    ids = Slow()
+    assert ids.span.get_span_context() is ids.others[1]
 
 
 def test_two_entries_are_two_traces(unsampled: Recorded) -> None:

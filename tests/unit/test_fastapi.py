@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException
+from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 from opentelemetry.trace import StatusCode, format_trace_id, get_current_span
 
@@ -117,14 +118,76 @@ async def test_a_background_task_is_a_trace_of_its_own(app: FastAPI, recorded: R
     assert [link.context.span_id for link in task.links] == [request.context.span_id]
 
 
-async def test_an_unhandled_exception_is_counted_sent_and_on_its_span(app: FastAPI, recorded: Recorded) -> None:
-    await get(app, "/api/boom")
+class Around:
+    """A layer of somebody else's around all others; `app` is what it serves."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, *message: Any) -> None:
+        await self.app(*message)
+
+
+class Hiding:
+    """One that does not tell what it serves."""
+
+    def __init__(self, app: Any) -> None:
+        self._serve = app
+
+    async def __call__(self, *message: Any) -> None:
+        await self._serve(*message)
+
+
+def answer(_request: Request, _error: Exception) -> Response:
+    return Response("sorry", 500)
+
+
+async def answer_async(_request: Request, _error: Exception) -> Response:
+    return Response("sorry", 500)
+
+
+def answered_by(handler: Callable[..., Any]) -> Callable[[FastAPI], None]:
+    return lambda app: app.add_exception_handler(Exception, handler)
+
+
+def wrapped_in(layer: type) -> Callable[[FastAPI], None]:
+    def wrap(app: FastAPI) -> None:
+        build = app.build_middleware_stack
+        app.build_middleware_stack = lambda: layer(build())  # type: ignore[method-assign]
+
+    return wrap
+
+
+WAYS_TO_ANSWER: dict[str, Callable[[FastAPI], None]] = {
+    "Starlette's": lambda _app: None,
+    "debugging": lambda app: setattr(app, "debug", True),
+    "a function's": answered_by(answer),
+    "a coroutine's": answered_by(answer_async),
+    "within somebody else's layer": wrapped_in(Around),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_ANSWER)
+async def test_an_unhandled_exception_is_counted_sent_and_on_its_span(recorded: Recorded, way: str) -> None:
+    app = application()
+    WAYS_TO_ANSWER[way](app)
+    with telemetry.instrument_fastapi(app):
+        assert (await get(app, "/api/boom")).status_code == 500
     (span,) = recorded.spans
     assert span.status.status_code is StatusCode.ERROR
     assert span.attributes is not None
     assert span.attributes["user.id"] == "42"
     assert span.attributes["sentry.event_id"] == f"{1:032x}"
     assert [event.name for event in span.events].count("exception") == 1
+    assert [type(error) for error in recorded.sentry.errors] == [ZeroDivisionError]
+    assert recorded.metrics()["errors"] == {("api", "ZeroDivisionError"): 1}
+
+
+async def test_an_exception_is_counted_and_sent_where_nobody_tells_what_answers_it(recorded: Recorded) -> None:
+    app = application()
+    wrapped_in(Hiding)(app)
+    with telemetry.instrument_fastapi(app):
+        await get(app, "/api/boom")
     assert [type(error) for error in recorded.sentry.errors] == [ZeroDivisionError]
     assert recorded.metrics()["errors"] == {("api", "ZeroDivisionError"): 1}
 

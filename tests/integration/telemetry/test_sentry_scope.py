@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 import sentry_sdk
-from sentry_sdk.scope import Scope
+from sentry_sdk.scope import Scope, ScopeType
 
 from telemetry._sentry_scope import RequestScope
 from tests.conftest import left_by_a_chain
@@ -81,12 +82,13 @@ def test_tasks_of_one_request_share_its_scope_and_no_other_request_sees_it(
     )
 
 
-def test_every_field_is_there_when_it_is_asked_for_and_none_before() -> None:
-    with RequestScope():
-        scope = Scope.get_isolation_scope()
-        assert [slot for slot in Scope.__slots__ if not hasattr(scope, slot)] == []
-        with pytest.raises(AttributeError):
-            _ = getattr(scope, "nothing_of_this_name")  # noqa: B009 - which mypy knows, too
+def test_nothing_is_forked_before_somebody_asks_and_then_once() -> None:
+    with (opened := RequestScope()):
+        assert [opened.forked(kind) for kind in (ScopeType.ISOLATION, ScopeType.CURRENT)] == [None, None]
+        isolation, current = Scope.get_isolation_scope(), Scope.get_current_scope()
+        assert (isolation._type, current._type) == (ScopeType.ISOLATION, ScopeType.CURRENT)
+        assert Scope.get_isolation_scope() is isolation
+        assert Scope.get_current_scope() is current
 
 
 def test_a_scope_within_one_that_nobody_looked_at_has_what_was_set_around_both(events: list[dict[str, Any]]) -> None:
@@ -94,6 +96,16 @@ def test_a_scope_within_one_that_nobody_looked_at_has_what_was_set_around_both(e
     with RequestScope(), RequestScope():
         sentry_sdk.capture_message("inner")
     assert events[0]["tags"] == {"outer": "1"}
+
+
+def test_a_task_that_outlives_its_request_has_what_was_set_around_it(events: list[dict[str, Any]]) -> None:
+    sentry_sdk.set_tag("outer", "1")
+    with RequestScope(), RequestScope():
+        task = contextvars.copy_context()
+    task.run(sentry_sdk.set_tag, "task", "2")
+    task.run(sentry_sdk.capture_message, "later")
+    sentry_sdk.capture_message("outside")
+    assert [event["tags"] for event in events] == [{"outer": "1", "task": "2"}, {"outer": "1"}]
 
 
 @pytest.mark.parametrize("is_set", [True, False])
@@ -105,6 +117,7 @@ def test_a_job_that_starts_the_next_one_leaves_no_chain_of_scopes(*, is_set: boo
             return contextvars.copy_context()
 
     assert left_by_a_chain(job, RequestScope) <= 2
+    assert left_by_a_chain(job, Scope) <= 4
 
 
 def test_a_scope_that_is_closed_in_another_task_leaves_that_ones_alone() -> None:
@@ -116,21 +129,22 @@ def test_a_scope_that_is_closed_in_another_task_leaves_that_ones_alone() -> None
         assert Scope.get_isolation_scope() is here
 
 
-class LetGo(RequestScope):
-    """A scope whose parent is let go, by another thread that looks at it as well, once it was asked for."""
+class Slow(RequestScope):
+    """A scope that another thread looks at as well, while it is forked for the first time."""
 
-    def __init__(self, parent: Scope) -> None:
-        self.parents = [parent]
+    def source(self, kind: ScopeType) -> Scope | None:
+        if not self.seen:
+            self.seen.append(threading.get_ident())
+            thread = threading.Thread(target=lambda: self.got.append(self.fork(kind)))
+            thread.start()
+            thread.join()
+        return super().source(kind)
 
-    @property
-    def parent(self) -> Scope | None:
-        return self.parents.pop() if self.parents else None
-
-    @parent.setter
-    def parent(self, _: Scope | None) -> None: ...
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.got: list[Scope] = []
 
 
-def test_a_scope_that_two_threads_look_at_first_has_what_was_set_around() -> None:
-    around = Scope()
-    around.set_tag("outer", "1")
-    assert LetGo(around)._tags == {"outer": "1"}
+def test_two_threads_that_look_first_get_the_same_scope() -> None:
+    with (opened := Slow()):
+        assert [Scope.get_isolation_scope()] == opened.got
