@@ -8,10 +8,10 @@ https://docs.sentry.io/platforms/python/enriching-events/scopes/
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sentry_sdk import scope as sentry_scope
-from sentry_sdk.scope import Scope, ScopeType
+from sentry_sdk.scope import Scope, ScopeType, _current_scope, _isolation_scope
 
 if TYPE_CHECKING:
     from contextvars import ContextVar, Token
@@ -28,18 +28,19 @@ class RequestScope:
 
     def __enter__(self) -> None:
         """Open it."""
-        self._outer, self._outer_current = _isolation.held.get(), _current.held.get()
-        _isolation.held.set(self)
-        _current.held.set(self)
+        self._outer, self._outer_current = _isolation.get(), _current.get()
+        _isolation.set(self)
+        _current.set(self)
 
     def __exit__(self, *_: object) -> None:
         """Put back what was there, unless this is another task's context: then there is nothing to put back."""
-        if _isolation.held.get() is self:
-            _current.held.set(self._outer_current)
-            _isolation.held.set(self._outer)
-        # A task that began here may live on, and open others: it would be a chain of scopes that never ends.
-        self._outer = _source(self._outer, ScopeType.ISOLATION)
-        self._outer_current = _source(self._outer_current, ScopeType.CURRENT)
+        outer, current = self._outer, self._outer_current
+        if _isolation.get() is self:
+            _current.set(current)
+            _isolation.set(outer)
+        if isinstance(outer, RequestScope) or isinstance(current, RequestScope):
+            # A task that began here may live on, and open others: it would be a chain of scopes that never ends.
+            self._outer, self._outer_current = self.source(ScopeType.ISOLATION), self.source(ScopeType.CURRENT)
 
     def fork(self, kind: ScopeType) -> Scope:
         """Return its scope of a kind: a fork of what is around it, as that is when it is first asked for."""
@@ -70,28 +71,24 @@ class _ScopeVariable:
     """A context variable of Sentry's as its own functions see it: with a fork where a `RequestScope` stands in it."""
 
     def __init__(self, held: ContextVar[Scope | RequestScope | None], kind: ScopeType) -> None:
-        """Take the place of `held`, whose scopes are of a kind."""
-        self.held, self._kind = held, kind
+        """Stand before `held`, whose scopes are of a kind."""
+        self._held, self._kind = held, kind
 
     def get(self) -> Scope | None:
         """Return the scope."""
-        found = self.held.get()
+        found = self._held.get()
         return found.fork(self._kind) if isinstance(found, RequestScope) else found
 
     def set(self, scope: Scope | None) -> Token[Scope | RequestScope | None]:
         """Set the scope, in this context."""
-        return self.held.set(scope)
+        return self._held.set(scope)
 
     def reset(self, token: Token[Scope | RequestScope | None]) -> None:
         """Put back what was there before."""
-        self.held.reset(token)
+        self._held.reset(token)
 
 
-def _take_place_of(name: str, kind: ScopeType) -> _ScopeVariable:
-    variable = _ScopeVariable(getattr(sentry_scope, name), kind)
-    setattr(sentry_scope, name, variable)
-    return variable
-
-
-_isolation = _take_place_of("_isolation_scope", ScopeType.ISOLATION)
-_current = _take_place_of("_current_scope", ScopeType.CURRENT)
+_isolation: ContextVar[Any] = _isolation_scope
+_current: ContextVar[Any] = _current_scope
+sentry_scope._isolation_scope = _ScopeVariable(_isolation, ScopeType.ISOLATION)  # noqa: SLF001 - there is no other way
+sentry_scope._current_scope = _ScopeVariable(_current, ScopeType.CURRENT)  # noqa: SLF001

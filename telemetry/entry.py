@@ -20,7 +20,7 @@ from opentelemetry.context import Context, detach
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from telemetry._current_entry import current_entry
-from telemetry._current_span import attach, get_current
+from telemetry._current_span import attach, current_span, get_current
 from telemetry._runtime import current
 from telemetry._spans import NOT_SAMPLED, SAMPLED, span_context
 
@@ -163,11 +163,12 @@ class Entry:
 
 
 def _end(root: trace.Span, record: Callable[[], None]) -> None:
-    token = attach(Context({_SPAN_KEY: root}))
+    token = None if current_span() is root else attach(Context({_SPAN_KEY: root}))
     try:
         record()
     finally:
-        detach(token)
+        if token is not None:
+            detach(token)
         root.end()
 
 

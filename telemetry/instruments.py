@@ -88,7 +88,7 @@ class Instruments:
         Of none while metrics are off; raises what a missing label raises. For who records several values a request: to
         find each by its labels takes longer than to add it.
         """
-        if not self.is_on:
+        if self._store is None or not self._switches.metrics:
             return ()
         return self._bound.get(key) or self._bind(key, measures())
 
