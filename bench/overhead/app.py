@@ -1,13 +1,14 @@
 """The application that is measured: a few routes, and ten more before them, as a grown application has.
 
-`python -m bench.overhead.app VARIANT PORT` serves it with one uvicorn worker. What the variant adds is in
-`bench.overhead.variants`; the application itself knows nothing of it.
+`python -m bench.overhead.app VARIANT PORT` serves it with one uvicorn worker, and collects all garbage when it is sent
+SIGUSR1. What the variant adds is in `bench.overhead.variants`; the application itself knows nothing of it.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,7 @@ def main() -> None:
 
     if os.environ.get("BENCH_GC") == "off":  # where instructions are counted
         gc.disable()
+    signal.signal(signal.SIGUSR1, lambda *_: gc.collect())
     variant, port = VARIANTS[sys.argv[1]], int(sys.argv[2])
     pool, bot = create_pool(), Bot()
     app = variant.instrument(lambda: create_app(pool, bot), pool, bot)
