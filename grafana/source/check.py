@@ -153,8 +153,11 @@ class Backends:
         return Answer(len(found["data"]), (found["data"] or [""])[0]) if "data" in found else Answer(error=str(found))
 
     def some_conversation(self) -> str:
-        """Return the id of a conversation in which something failed, empty where Jaeger knows none."""
-        parameters = {"service": _SERVICE, "tags": '{"error": "true"}', "limit": "20", "lookback": "1h"}
+        """Return the id of a conversation in which something failed, empty where Jaeger knows none.
+
+        Most of what failed may have been in none: requests, an outage's jobs.
+        """
+        parameters = {"service": _SERVICE, "tags": '{"error": "true"}', "limit": "1000", "lookback": "1h"}
         traces = self._http.get(f"{self._jaeger}/api/traces", params=parameters).json()["data"]
         tags = [tag for trace in traces for span in trace["spans"] for tag in span["tags"]]
         return next((str(tag["value"]) for tag in tags if tag["key"] == "gen_ai.conversation.id"), "")
