@@ -26,7 +26,7 @@ from telemetry.context import capture_error, count_error, is_known
 from telemetry.entry import Entry
 from telemetry.instrumentation._background import background_tasks
 from telemetry.instrumentation._handle import Handle, Shared
-from telemetry.instrumentation._requests import SERVER_ERROR, Request, is_disconnect
+from telemetry.instrumentation._requests import SERVER_ERROR, WEBSOCKET, Request, is_disconnect
 from telemetry.propagation import caller_of
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _report(error: Exception) -> None:
 
 def _report_late(scope: Scope, error: BaseException) -> None:
     """Report what leaves the application where no handler has: a WebSocket's, or a stack's of somebody else's."""
-    if isinstance(error, Exception) and (scope["type"] == "websocket" or not _error_marks.is_captured(error)):
+    if isinstance(error, Exception) and (scope["type"] == WEBSOCKET or not _error_marks.is_captured(error)):
         _report(error)
 
 
