@@ -17,11 +17,13 @@ from telemetry._current_span import current_span
 from telemetry._guard import Guard
 from telemetry._runtime import current
 from telemetry.context import count_error
+from telemetry.instrumentation._agent_spans import RunSpans, takes_over
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterable
     from contextlib import AbstractAsyncContextManager
 
+    from pydantic_ai import Agent
     from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
     from pydantic_ai.run import AgentRun
@@ -35,7 +37,9 @@ _counting = Guard("count a model's answer")
 
 @asynccontextmanager
 async def observe(
-    agent_run: AbstractAsyncContextManager[AgentRun[Any, Any]], name: str
+    agent_run: AbstractAsyncContextManager[AgentRun[Any, Any]],
+    agent: Agent[Any, Any],
+    capabilities: Iterable[object] = (),
 ) -> AsyncGenerator[AgentRun[Any, Any], None]:
     """Run an agent, retries and tools included, and record what that took.
 
@@ -43,20 +47,24 @@ async def observe(
     of the processor time of a run with two tool calls.
     """
     start = time.perf_counter()
-    async with agent_run as run:
-        observer = RunObserver()
-        try:
-            with current().in_flight.track("agent", name):
-                observer.attach(run)
-                yield run
-        except Exception as error:
-            if _failed_itself(run):
-                count_error(error, "agent")
-            raise
-        finally:
-            with _finishing:
-                labels = {"model": run.ctx.deps.model.model_name, "complexity": observer.complexity}
-                current().instruments.record(catalog.AGENT_RESPONSE_DURATION, time.perf_counter() - start, labels)
+    with RunSpans(agent, capabilities) as spans:
+        async with agent_run as run:
+            observer = RunObserver()
+            try:
+                with current().in_flight.track("agent", agent.name or "agent"):
+                    with _attaching:
+                        await spans.attach(run)
+                    observer.attach(run)
+                    with spans.usage():
+                        yield run
+            except Exception as error:
+                if _failed_itself(run):
+                    count_error(error, "agent")
+                raise
+            finally:
+                with _finishing:
+                    labels = {"model": run.ctx.deps.model.model_name, "complexity": observer.complexity}
+                    current().instruments.record(catalog.AGENT_RESPONSE_DURATION, time.perf_counter() - start, labels)
 
 
 class RunObserver:
@@ -114,7 +122,8 @@ class ContentFree(InstrumentationSettings):
         if not (runtime.tracing and runtime.switches.tracing):
             return False
         span = current_span()
-        return span is None or span.is_recording() or not span.get_span_context().is_valid
+        recorded = span is None or span.is_recording() or not span.get_span_context().is_valid
+        return recorded and not takes_over(self)
 
     def messages_to_otel_messages(self, *_: object, **__: object) -> list[Any]:
         """Say nothing of a run's messages."""

@@ -79,7 +79,7 @@ def _wrap_iter(run_iter: Callable[..., Any]) -> Callable[..., Any]:
 
     def iter_observed(agent: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as pydantic-ai's
         run = run_iter(agent, *args, **kwargs)
-        return run if current().is_off else observe(run, agent.name or "agent")
+        return run if current().is_off else observe(run, agent, kwargs.get("capabilities") or ())
 
     return iter_observed
 

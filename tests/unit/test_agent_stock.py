@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Mapping
 from copy import copy
-from typing import Any
+from dataclasses import replace
+from typing import Any, Self
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from pydantic_ai import Agent, ModelRetry, RunContext, ToolOutput
-from pydantic_ai.capabilities import combined
+from pydantic_ai import Agent, CallDeferred, DeferredToolRequests, FunctionToolset, ModelRetry, RunContext, ToolOutput
+from pydantic_ai.capabilities import Hooks, Instrumentation, combined
+from pydantic_ai.durable_exec import replay_scope
 from pydantic_ai.messages import ModelMessage, ModelResponse, RetryPromptPart, TextPart, ToolCallPart, ToolReturnPart
+from pydantic_ai.models import ModelRequestContext
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 from pydantic_ai.models.instrumented import InstrumentationSettings
@@ -23,6 +28,7 @@ from pydantic_ai.usage import RequestUsage
 
 import telemetry
 from telemetry._clean_spans import clean_spans
+from telemetry._guard import set_strict
 from tests.conftest import Recorded
 
 Seen = tuple[str, str, str | None, str, dict[str, Any], list[tuple[str, dict[str, Any]]]]
@@ -88,8 +94,42 @@ async def delegates(_: RunContext[None]) -> str:
     return str((await an_agent(instructions="Be short.").run("and this?")).output)
 
 
+def weighs(_: RunContext[None], grams: int) -> str:
+    return f"{grams} g"
+
+
+def asks_somebody(_: RunContext[None]) -> str:
+    raise CallDeferred
+
+
+def has_a_span_of_its_own(context: RunContext[None]) -> str:
+    with context.tracer.start_as_current_span("execute_tool inner", attributes={"gen_ai.tool.name": "inner"}):
+        return "found"
+
+
 def total(grams: int = 1) -> int:
     return grams
+
+
+def total_or_fail(grams: int = 1) -> int:
+    raise ValueError(f"{grams} is too little")
+
+
+async def says_how(_: RunContext[None], request: ModelRequestContext) -> ModelRequestContext:
+    trace.get_current_span().set_attribute("gen_ai.request.top_p", 0.5)
+    return replace(request, model_settings={"temperature": 0.25})
+
+
+async def rejects(_: RunContext[None], *, request_context: ModelRequestContext, response: ModelResponse) -> Any:
+    del request_context, response
+    raise ModelRetry("say it again")
+
+
+class CannotBeEntered(FunctionToolset[None]):
+    """As a server of tools that does not answer."""
+
+    async def __aenter__(self) -> Self:
+        raise ConnectionError("nobody there")
 
 
 async def streamed(agent: Agent[None, Any]) -> None:
@@ -106,6 +146,52 @@ async def step_by_step(agent: Agent[None, Any]) -> None:
 
 async def run(agent: Agent[None, Any]) -> None:
     await agent.run("hello")
+
+
+async def go_on(agent: Agent[None, Any]) -> None:
+    found = await agent.run("hello")
+    await agent.run("and then?", message_history=found.all_messages())
+
+
+async def leave_half_way(agent: Agent[None, Any]) -> None:
+    async with agent.iter("hello") as run:
+        async for _ in run:
+            break
+
+
+async def fail_between_two_steps(agent: Agent[None, Any]) -> None:
+    async with agent.iter("hello") as run:
+        async for _ in run:
+            raise ValueError("the application")
+
+
+async def cancel(agent: Agent[None, Any]) -> None:
+    async with agent.iter("hello") as run:
+        run.cancel()
+        async for _ in run:
+            pass
+
+
+async def be_cancelled(agent: Agent[None, Any]) -> None:
+    task = asyncio.ensure_future(agent.run("hello"))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def stop_listening(agent: Agent[None, Any]) -> None:
+    async with agent.run_stream("hello") as result:
+        async for _ in result.stream_text(delta=True):
+            break
+
+
+async def two_at_once(agent: Agent[None, Any]) -> None:
+    await asyncio.gather(agent.run("hello"), agent.run("hello"))
+
+
+async def never_answer(_: list[ModelMessage], __: AgentInfo) -> ModelResponse:
+    return await asyncio.Future()
 
 
 def in_pieces() -> Agent[None, Any]:
@@ -133,16 +219,36 @@ CASES: dict[str, tuple[Callable[[], Agent[None, Any]], Callable[[Agent[None, Any
     "a function of the output": (lambda: an_agent(output_type=ToolOutput(total, name="total")), run),
     "a model that fails": (lambda: an_agent(refuse), run),
     "a fallback": (with_fallback, run),
+    "a call that is not valid": (lambda: with_tool(weighs), run),
+    "a tool that is put off": (lambda: with_tool(asks_somebody, output_type=[str, DeferredToolRequests]), run),
+    "a tool with a span of its own": (lambda: with_tool(has_a_span_of_its_own), run),
+    "a function of the output that fails": (
+        lambda: an_agent(output_type=ToolOutput(total_or_fail, name="total")), run,
+    ),
+    "a hook that changes the request": (lambda: an_agent(capabilities=[Hooks(before_model_request=says_how)]), run),
+    "a hook that rejects each answer": (lambda: an_agent(capabilities=[Hooks(after_model_request=rejects)]), run),
+    "tools that cannot be reached": (lambda: an_agent(toolsets=[CannotBeEntered()]), run),
+    "a second turn": (lambda: with_tool(works), go_on),
+    "two at once": (lambda: with_tool(works), two_at_once),
+    "left half way": (lambda: with_tool(works), leave_half_way),
+    "the application fails between two steps": (lambda: with_tool(works), fail_between_two_steps),
+    "cancelled by itself": (lambda: with_tool(works), cancel),
+    "cancelled with its task": (lambda: an_agent(never_answer), be_cancelled),
+    "in pieces, not to the end": (in_pieces, stop_listening),
     "in pieces": (in_pieces, streamed),
     "step by step": (lambda: with_tool(works), step_by_step),
 }  # fmt: skip
 
 
-def same(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {key: value for key, value in (attributes or {}).items() if key not in CHANGES}
+LEFT_OUT = {"tools that cannot be reached": {"model_name"}}
+"""Of which model a run asks, and of its ids, we know when its tools were reached."""
 
 
-def seen(spans: list[ReadableSpan]) -> list[Seen]:
+def same(attributes: Mapping[str, Any] | None, without: set[str] = CHANGES) -> dict[str, Any]:
+    return {key: value for key, value in (attributes or {}).items() if key not in without}
+
+
+def seen(spans: list[ReadableSpan], left_out: set[str]) -> list[Seen]:
     """Return what of the spans is the same in each run, cleaned as it is exported."""
     cleaned = clean_spans(spans)
     names = {span.context.span_id: span.name for span in cleaned if span.context}
@@ -152,15 +258,14 @@ def seen(spans: list[ReadableSpan]) -> list[Seen]:
             span.kind.name,
             names.get(span.parent.span_id) if span.parent else None,
             f"{span.status.status_code.name} {span.status.description}",
-            same(span.attributes),
+            same(span.attributes, CHANGES | left_out),
             [
-                (event.name, {k: v for k, v in (event.attributes or {}).items() if k not in CHANGES})
-                for event in span.events
+                (event.name, same(event.attributes)) for event in span.events
             ],
         )
         for span in cleaned
     ]
-    return sorted(found, key=lambda one: json.dumps(one, default=str))
+    return sorted(found, key=lambda one: json.dumps(one, default=str, sort_keys=True))
 
 
 class ElsewhereContext(RunContext[Any]):
@@ -201,5 +306,56 @@ async def test_what_pydantic_ai_records_by_itself_is_recorded_alike(recorded: Re
         Agent.instrument_all(False)
     with telemetry.instrument_pydantic_ai(), contextlib.suppress(Exception):
         await use(create())
-    assert seen(recorded.spans) == seen(list(memory.get_finished_spans()))
+    left_out = LEFT_OUT.get(name, set())
+    assert seen(recorded.spans, left_out) == seen(list(memory.get_finished_spans()), left_out)
     assert any(span.name == "invoke_agent coach" for span in recorded.spans)
+
+
+def stock_spans() -> tuple[InMemorySpanExporter, InstrumentationSettings]:
+    memory, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    return memory, InstrumentationSettings(tracer_provider=provider, include_content=False)
+
+
+@pytest.mark.parametrize("where", ["of the agent", "of the run", "of the agent's setting"])
+async def test_a_run_that_is_instrumented_by_the_application_is_not_recorded_twice(
+    recorded: Recorded, where: str
+) -> None:
+    memory, settings = stock_spans()
+    its_own = [Instrumentation(settings=settings)]
+    agent = with_tool(works, capabilities=its_own if where == "of the agent" else ())
+    if where == "of the agent's setting":
+        agent.instrument = settings
+    with telemetry.instrument_pydantic_ai():
+        await agent.run("hello", capabilities=its_own if where == "of the run" else None)
+    assert recorded.spans == []
+    assert [span.name for span in memory.get_finished_spans()].count("chat gpt-4o") == 2
+
+
+async def test_an_agent_that_is_not_to_be_instrumented_is_not(recorded: Recorded) -> None:
+    agent = with_tool(works)
+    agent.instrument = False
+    with telemetry.instrument_pydantic_ai():
+        await agent.run("hello")
+    assert recorded.spans == []
+
+
+async def test_what_a_durable_run_replays_is_not_recorded_again(recorded: Recorded) -> None:
+    with telemetry.instrument_pydantic_ai(), replay_scope(is_replaying=lambda: True):
+        await with_tool(works).run("hello")
+    assert recorded.spans == []
+
+
+async def test_a_failure_of_ours_does_not_reach_the_run(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> None:
+        raise KeyError("ours")
+
+    set_strict(False)
+    monkeypatch.setattr("telemetry.instrumentation._agent_steps.response_attributes", fail)
+    monkeypatch.setattr("telemetry.instrumentation._agent_steps.model_attributes", fail)
+    with telemetry.instrument_pydantic_ai():
+        assert (await with_tool(works).run("hello")).output == "an answer"
+    assert "failed to record what an agent does" in caplog.text
+    assert {span.name for span in recorded.spans} == {"invoke_agent coach", "chat gpt-4o", "execute_tool works"}
