@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.context import _RUNTIME_CONTEXT, detach, set_value
+from opentelemetry.context import _RUNTIME_CONTEXT, Context
 from opentelemetry.trace import StatusCode
 from opentelemetry.trace.propagation import _SPAN_KEY
 
@@ -20,13 +21,32 @@ if TYPE_CHECKING:
     from contextvars import Token
     from types import TracebackType
 
-    from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
-__all__ = ["CurrentSpan", "attach", "current_span", "get_current"]
+__all__ = ["CurrentSpan", "attach", "current_span", "get_current", "restore", "with_entries"]
 
-attach, get_current = _RUNTIME_CONTEXT.attach, _RUNTIME_CONTEXT.get_current
-"""The API's functions of these names, for who asks often: those call these."""
+_variable = getattr(_RUNTIME_CONTEXT, "_current_context", None)
+_of = _variable if isinstance(_variable, ContextVar) else None
+attach: Callable[[Context], Token[Context]] = _of.set if _of else _RUNTIME_CONTEXT.attach
+get_current: Callable[[], Context] = _of.get if _of else _RUNTIME_CONTEXT.get_current
+"""The API's functions of these names, for who asks often: by two calls each, these are where they end."""
+_reset: Callable[[Token[Context]], None] = _of.reset if _of else _RUNTIME_CONTEXT.detach
+
+
+def with_entries(entries: dict[str, object]) -> Context:
+    """Return the current context with something in it: as the API's `set_value` does it for each."""
+    return Context({**get_current(), **entries})
+
+
+def restore(token: Token[Context]) -> None:
+    """Undo `attach`, unless this is another task's context, as of a generator that is closed elsewhere.
+
+    Then there is nothing to put back, and no reason for an error in the log, where the API's `detach` leaves one.
+    """
+    try:
+        _reset(token)
+    except ValueError:
+        return
 
 
 def current_span() -> Span | None:
@@ -38,21 +58,23 @@ def current_span() -> Span | None:
 class CurrentSpan:
     """Starts a span when the block is entered and ends it when that is left, for each call of a decorated function."""
 
-    __slots__ = ("_ends", "_records", "_sets_status", "_span", "_start", "_token")
+    __slots__ = ("_ends", "_of", "_records", "_sets_status", "_span", "_start", "_token")
 
-    def __init__(self, start: Callable[[], Span], records: bool, sets_status: bool, ends: bool) -> None:
+    def __init__(
+        self, start: Callable[..., Span], of: tuple[Any, ...], records: bool, sets_status: bool, ends: bool
+    ) -> None:
         """Tell whether an error that leaves the block is recorded, whether it sets the status, and whether it ends."""
-        self._start, self._records, self._sets_status, self._ends = start, records, sets_status, ends
+        self._start, self._of, self._records, self._sets_status, self._ends = start, of, records, sets_status, ends
 
     def __enter__(self) -> Span:
-        self._span = self._start()
-        self._token: Token[Context] = attach(set_value(_SPAN_KEY, self._span))
+        self._span = self._start(*self._of)
+        self._token: Token[Context] = attach(with_entries({_SPAN_KEY: self._span}))
         return self._span
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        detach(self._token)
+        restore(self._token)
         if isinstance(error, Exception) and self._span.is_recording():  # a cancellation is no error
             if self._records:
                 self._span.record_exception(error)
@@ -65,7 +87,7 @@ class CurrentSpan:
         """Return the function, each of whose calls is such a block."""
 
         def block() -> CurrentSpan:
-            return CurrentSpan(self._start, self._records, self._sets_status, self._ends)
+            return CurrentSpan(self._start, self._of, self._records, self._sets_status, self._ends)
 
         @functools.wraps(function)
         async def run_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the function's

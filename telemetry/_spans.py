@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -26,6 +26,7 @@ from opentelemetry.trace import (
     Status,
     StatusCode,
     TraceFlags,
+    TraceState,
 )
 from opentelemetry.trace.propagation import _SPAN_KEY
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Span
     from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.sdk.trace.sampling import Sampler
-    from opentelemetry.trace import Link, TraceState
+    from opentelemetry.trace import Link
     from opentelemetry.util.types import Attributes, AttributeValue
 
     from telemetry.entry import Root
@@ -51,7 +52,9 @@ NAME = "telemetry"
 _LEAN_LIBRARIES = frozenset({"pydantic-ai"})
 SAMPLED, NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags.get_default()
 _UNSET = Status(StatusCode.UNSET)
+_NO_PARENT = (0, 0, False, NOT_SAMPLED, DEFAULT_TRACE_STATE, False)
 _IS_TUPLE_OF_SIX = tuple(SpanContext(1, 2, False)) == (1, 2, False, NOT_SAMPLED, DEFAULT_TRACE_STATE, True)
+_Fields = tuple[int, int, bool, TraceFlags, TraceState | None, bool]
 
 
 def span_context(
@@ -60,7 +63,16 @@ def span_context(
     """Return the context of a span of ours, whose ids are valid: not to ask whether they are saves 1 us a span."""
     if not _IS_TUPLE_OF_SIX:
         return SpanContext(trace_id, span_id, False, flags, state)
-    return tuple.__new__(SpanContext, (trace_id, span_id, False, flags, state or DEFAULT_TRACE_STATE, True))
+    state = DEFAULT_TRACE_STATE if state is None else state
+    return tuple.__new__(SpanContext, (trace_id, span_id, False, flags, state, True))
+
+
+def _named_fields(ids: SpanContext) -> _Fields:
+    return ids.trace_id, ids.span_id, ids.is_remote, ids.trace_flags, ids.trace_state, ids.is_valid
+
+
+_fields = cast("Callable[[SpanContext], _Fields]", tuple if _IS_TUPLE_OF_SIX else _named_fields)
+"""To ask a context for each of them is six calls for each span."""
 
 
 class LeanSpan(ReadableSpan, trace.Span):
@@ -217,11 +229,15 @@ class LeanTracer(trace.Tracer):
         provider = self._provider
         current: trace.Span | None = current_span() if context is None else context.get(_SPAN_KEY)  # type: ignore[assignment]
         parent: SpanContext | None = None if current is None else current.get_span_context()
-        if parent is None or not parent.is_valid:
+        trace_id, _, is_remote, flags, state, is_valid = _NO_PARENT if parent is None else _fields(parent)
+        if not is_valid:
             parent, trace_id = None, provider.id_generator.generate_trace_id()
+        sampler = provider.sampler
+        if is_valid and not is_remote and isinstance(sampler, SwitchedSampler) and sampler.follows_parents:
+            sampled = bool(flags & TraceFlags.SAMPLED)
         else:
-            trace_id = parent.trace_id
-        sampled, state = self._decide(parent, context, trace_id, name)
+            decided = sampler.should_sample(context, trace_id, name)
+            sampled, state = decided.decision is not Decision.DROP, decided.trace_state
         ids = span_context(
             trace_id, provider.id_generator.generate_span_id(), SAMPLED if sampled else NOT_SAMPLED, state
         )
@@ -247,16 +263,6 @@ class LeanTracer(trace.Tracer):
             on_start(span, context)  # type: ignore[arg-type]  # what others see of it is the SDK's
         return span
 
-    def _decide(
-        self, parent: SpanContext | None, context: Context | None, trace_id: int, name: str
-    ) -> tuple[bool, TraceState | None]:
-        """Tell whether a span is recorded, and its trace state; within a trace that was decided before."""
-        sampler = self._provider.sampler
-        if parent is not None and isinstance(sampler, SwitchedSampler) and sampler.follows(parent):
-            return parent.trace_flags.sampled, parent.trace_state
-        found = sampler.should_sample(context, trace_id, name)
-        return found.decision is not Decision.DROP, found.trace_state
-
     def start_as_current_span(  # type: ignore[override]  # noqa: PLR0913, PLR0917 - the API's; ours is no generator
         self,
         name: str,
@@ -271,7 +277,7 @@ class LeanTracer(trace.Tracer):
     ) -> CurrentSpan:
         """Start a span and make it the current one of the block, or of the function that this decorates."""
         start = (name, context, kind, attributes, links, start_time)
-        return CurrentSpan(lambda: self.start_span(*start), record_exception, set_status_on_exception, end_on_exit)
+        return CurrentSpan(self.start_span, start, record_exception, set_status_on_exception, end_on_exit)
 
 
 class LeanTracerProvider(TracerProvider):

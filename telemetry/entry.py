@@ -16,11 +16,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from opentelemetry import trace
-from opentelemetry.context import Context, detach
+from opentelemetry.context import Context
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from telemetry._current_entry import current_entry
-from telemetry._current_span import attach, current_span, get_current
+from telemetry._current_span import attach, current_span, get_current, restore
 from telemetry._runtime import current
 from telemetry._spans import NOT_SAMPLED, SAMPLED, span_context
 
@@ -168,7 +168,7 @@ def _end(root: trace.Span, record: Callable[[], None]) -> None:
         record()
     finally:
         if token is not None:
-            detach(token)
+            restore(token)
         root.end()
 
 
@@ -192,8 +192,8 @@ def stand_in(context: trace.SpanContext, error_type: str, attributes: Mapping[st
 
 def describe(key: str, value: AttributeValue) -> None:
     """Put an attribute on the current span; where it is not recorded, keep it for the root span."""
-    span, entry = trace.get_current_span(), current_entry.get()
-    if span.is_recording():
+    span, entry = current_span(), current_entry.get()
+    if span is not None and span.is_recording():
         span.set_attribute(key, value)
     elif entry is not None:
         entry.note(key, value)

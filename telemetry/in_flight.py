@@ -19,6 +19,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from telemetry import catalog
+from telemetry._current_span import current_span
 from telemetry._guard import Guard
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class InFlight:
     @contextmanager
     def track(self, kind: str, name: str) -> Iterator[None]:
         """Count the body as under way; `kind` is handler, job or agent, `name` which one."""
-        number, item = next(self._numbers), Item(kind, name, trace.get_current_span())
+        number, item = next(self._numbers), Item(kind, name, current_span() or trace.INVALID_SPAN)
         self._known.add(item.key)
         self._items[number] = item
         self._ensure_watcher()

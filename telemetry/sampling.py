@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace.sampling import SamplingResult
-    from opentelemetry.trace import SpanContext
 
     from telemetry.settings import Settings
 
@@ -33,9 +32,10 @@ class SwitchedSampler(Sampler):
         """Leave to `rest` what is decided while tracing is on."""
         self._rest, self._switches = rest, switches
 
-    def follows(self, parent: SpanContext) -> bool:
-        """Tell whether a span is recorded if its parent is, without being asked about: within a process always."""
-        return self._switches.tracing and not parent.is_remote
+    @property
+    def follows_parents(self) -> bool:
+        """Whether a span is recorded if its parent in this process is, without being asked about."""
+        return self._switches.tracing
 
     def should_sample(
         self,

@@ -10,20 +10,19 @@ Imports pydantic-ai, which is slow: import it where that is there.
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from contextvars import ContextVar
-from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from opentelemetry.baggage import _BAGGAGE_KEY
-from opentelemetry.context import _RUNTIME_CONTEXT, set_value
 from opentelemetry.trace.propagation import _SPAN_KEY
-from pydantic import ValidationError
 from pydantic_ai import _usage_attribution
-from pydantic_ai.capabilities.abstract import AbstractCapability
 from pydantic_ai.capabilities.instrumentation import Instrumentation
-from pydantic_ai.exceptions import ModelRetry, RunCancelled
+from pydantic_ai.exceptions import RunCancelled
 
+from telemetry._current_span import attach, restore, with_entries
+from telemetry._guard import Guard
+from telemetry.instrumentation._agent_borders import with_spans
 from telemetry.instrumentation._agent_steps import StepSpans, record_error
 
 if TYPE_CHECKING:
@@ -34,20 +33,9 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span
-    from pydantic_ai import Agent, RunContext
-    from pydantic_ai.capabilities.abstract import (
-        RawToolArgs,
-        ValidatedToolArgs,
-        WrapModelRequestHandler,
-        WrapOutputProcessHandler,
-        WrapToolExecuteHandler,
-    )
-    from pydantic_ai.messages import ModelResponse, ToolCallPart
-    from pydantic_ai.models import ModelRequestContext
+    from pydantic_ai import Agent
     from pydantic_ai.models.instrumented import InstrumentationSettings
-    from pydantic_ai.output import OutputContext
     from pydantic_ai.run import AgentRun
-    from pydantic_ai.tools import ToolDefinition
 
     _replay: Callable[[], object]
 
@@ -61,6 +49,7 @@ except ImportError:  # the oldest we support replays nothing
 
 __all__ = ["RunSpans", "takes_over"]
 
+_beginning, _ending = Guard("begin an agent's span"), Guard("end an agent's span")
 _starting: ContextVar[RunSpans | None] = ContextVar("telemetry_starting_run", default=None)
 
 
@@ -71,12 +60,18 @@ def takes_over(settings: InstrumentationSettings) -> bool:
     from its journal must not be recorded twice: to these it sees itself.
     """
     spans = _starting.get()
-    return spans is not None and _replay() is None and spans.begin(settings)
+    if spans is None:
+        return False
+    with _beginning:
+        return _replay() is None and spans.begin(settings)
+    return False
 
 
 class RunSpans:
     """The span of one run, which is begun when pydantic-ai asks for it; else there is none."""
 
+    counted: AbstractContextManager[None] = nullcontext()
+    """In which the run is counted as the one that uses tokens, apart from those that it delegates to."""
     _span: Span | None = None
     _steps: StepSpans | None = None
 
@@ -99,14 +94,14 @@ class RunSpans:
         name = {"agent_name": self._name, "gen_ai.agent.name": self._name}
         attributes = {"gen_ai.operation.name": "invoke_agent", **name}
         self._span = settings.tracer.start_span(f"invoke_agent {self._name}", attributes=attributes)
-        self._token: Token[Context] = _RUNTIME_CONTEXT.attach(set_value(_SPAN_KEY, self._span))
+        self._token: Token[Context] = attach(with_entries({_SPAN_KEY: self._span}))
         return True
 
     async def attach(self, run: AgentRun[Any, Any]) -> None:
         """Open the spans of the run's requests and tools, now that it has started."""
         _starting.set(None)
         deps, state = run.ctx.deps, run.ctx.state
-        if self._span is None or deps.instrumentation_settings is not None:
+        if self._span is None or not self._span.is_recording() or deps.instrumentation_settings is not None:
             return
         ids = {"gen_ai.agent.call.id": state.run_id, "gen_ai.conversation.id": state.conversation_id}
         self._span.set_attributes({"model_name": deps.model.model_name, **ids})
@@ -114,14 +109,10 @@ class RunSpans:
             self._span.set_attribute("pydantic_ai.new_message_index", len(state.message_history))
         self._steps = steps = await StepSpans.of(run, self._settings)
         steps.ids = {"gen_ai.agent.name": self._name, **ids}
-        _RUNTIME_CONTEXT.attach(set_value(_BAGGAGE_KEY, steps.ids))
+        attach(with_entries({_BAGGAGE_KEY: steps.ids}))
         deps.tracer, deps.display_banner = self._settings.tracer, None  # as of a run that is instrumented
-        deps.root_capability = deps.tool_manager.root_capability = _with_spans(deps.root_capability, steps)
-
-    def usage(self) -> AbstractContextManager[None]:
-        """Count what the run uses itself, not what those runs do that it delegates to."""
-        steps = self._steps
-        return nullcontext() if steps is None else _usage_attribution.accumulate(steps._run_usage)  # noqa: SLF001
+        deps.root_capability = deps.tool_manager.root_capability = with_spans(deps.root_capability, steps)
+        self.counted = _usage_attribution.accumulate(steps._run_usage)  # noqa: SLF001
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -130,87 +121,11 @@ class RunSpans:
         _starting.set(None)
         if self._span is None:
             return
-        with suppress(ValueError):  # a run that was abandoned is closed in another context
-            _RUNTIME_CONTEXT.detach(self._token)
-        if not isinstance(error, RunCancelled):
-            record_error(self._span, error)
-        if self._steps is not None:
-            self._span.set_attributes(self._settings.aggregated_usage_attributes(self._steps._run_usage))  # noqa: SLF001
+        restore(self._token)
+        with _ending:
+            if not isinstance(error, RunCancelled):
+                record_error(self._span, error)
+            if self._steps is not None:
+                used = self._steps._run_usage  # noqa: SLF001
+                self._span.set_attributes(self._settings.aggregated_usage_attributes(used))
         self._span.end()
-
-
-def _with_spans(root: AbstractCapability[Any], steps: StepSpans) -> _WithSpans:
-    """Return the capability with the spans around it; several runs may share it, so it stays as it is."""
-    made: _WithSpans = object.__new__(_kind_with_spans(type(root)))
-    vars(made).update(vars(root), _steps=steps)
-    return made
-
-
-@cache
-def _kind_with_spans(kind: type[AbstractCapability[Any]]) -> type[_WithSpans]:
-    return type(kind.__name__, (_WithSpans, kind), {})
-
-
-class _WithSpans(AbstractCapability[Any]):
-    """Before a run's root capability in the order of methods: the spans are outermost, as pydantic-ai's own are."""
-
-    _steps: StepSpans
-
-    @property
-    def _has_wrap_model_request(self) -> bool:
-        return True
-
-    async def wrap_model_request(
-        self, ctx: RunContext[Any], *, request_context: ModelRequestContext, handler: WrapModelRequestHandler
-    ) -> ModelResponse:
-        inner = super().wrap_model_request
-
-        async def ask(request: ModelRequestContext) -> ModelResponse:
-            return await inner(ctx, request_context=request, handler=handler)
-
-        return await self._steps.wrap_model_request(ctx, request_context=request_context, handler=ask)
-
-    async def wrap_tool_execute(
-        self,
-        ctx: RunContext[Any],
-        *,
-        call: ToolCallPart,
-        tool_def: ToolDefinition,
-        args: ValidatedToolArgs,
-        handler: WrapToolExecuteHandler,
-    ) -> Any:  # noqa: ANN401 - what the tool returns
-        inner = super().wrap_tool_execute
-
-        async def execute(args: ValidatedToolArgs) -> Any:  # noqa: ANN401
-            return await inner(ctx, call=call, tool_def=tool_def, args=args, handler=handler)
-
-        return await self._steps.wrap_tool_execute(ctx, call=call, tool_def=tool_def, args=args, handler=execute)
-
-    async def wrap_output_process(
-        self,
-        ctx: RunContext[Any],
-        *,
-        output_context: OutputContext,
-        output: Any,  # noqa: ANN401
-        handler: WrapOutputProcessHandler,
-    ) -> Any:  # noqa: ANN401
-        inner = super().wrap_output_process
-
-        async def process(output: Any) -> Any:  # noqa: ANN401
-            return await inner(ctx, output_context=output_context, output=output, handler=handler)
-
-        return await self._steps.wrap_output_process(ctx, output_context=output_context, output=output, handler=process)
-
-    async def on_tool_validate_error(
-        self,
-        ctx: RunContext[Any],
-        *,
-        call: ToolCallPart,
-        tool_def: ToolDefinition,
-        args: RawToolArgs,
-        error: ValidationError | ModelRetry,
-    ) -> ValidatedToolArgs:
-        try:
-            return await super().on_tool_validate_error(ctx, call=call, tool_def=tool_def, args=args, error=error)
-        except (ValidationError, ModelRetry) as left:
-            return await self._steps.on_tool_validate_error(ctx, call=call, tool_def=tool_def, args=args, error=left)

@@ -1,6 +1,6 @@
-"""PydanticAI: its own GenAI spans without content, and what a run took, used and cost.
+"""PydanticAI: its GenAI spans without content, and what a run took, used and cost.
 
-Spans are pydantic-ai's (`invoke_agent`, `chat MODEL`, `execute_tool`), content off. Metrics:
+Spans are those of pydantic-ai (`invoke_agent`, `chat MODEL`, `execute_tool`), content off. Metrics:
 `agent_response_duration_seconds`, `agent_token_usage_total` and `agent_cost_usd_total`, counted from model responses
 only, so that a run and the runs it delegates to never count the same token twice. Never recorded: prompts, answers,
 tool arguments and results.
@@ -49,9 +49,9 @@ def _start() -> Callable[[], None]:
 
 
 def _copy_cheaply() -> Callable[[], None]:
-    """Have a run's context copied for less: its spans have it copied 48 times more in a run with two tool calls.
+    """Have a run's context copied for less: it is for each capability and border, 88 times with two tool calls.
 
-    Of each capability, and a run's spans are one, pydantic-ai copies the context for each of a run's borders.
+    Those are pydantic-ai's own capabilities; it gives back what observing them takes.
     """
     from pydantic_ai.capabilities import combined  # noqa: PLC0415 - optional, and slow to import
 
