@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -228,3 +228,23 @@ def test_pydantic_ai_has_lean_spans_of_its_own_scope() -> None:
     assert isinstance(lean, LeanSpan)
     assert isinstance(sdks, ReadableSpan)
     assert lean.instrumentation_scope == sdks.instrumentation_scope
+
+
+async def test_a_block_that_is_left_in_another_task_ends_its_span_and_says_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As that of a generator which a server closes."""
+    tracer = LeanTracerProvider(ALWAYS_ON, RESOURCE, CountingIds()).get_tracer("telemetry")
+
+    async def pieces() -> AsyncGenerator[trace.Span, None]:
+        with tracer.start_as_current_span("x") as span:
+            yield span
+
+    async def close() -> None:
+        await generator.aclose()
+
+    generator = pieces()
+    span = await asyncio.create_task(generator.asend(None))
+    await asyncio.create_task(close())
+    assert not span.is_recording()
+    assert caplog.records == []
