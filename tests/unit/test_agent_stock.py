@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic_ai import Agent, CallDeferred, DeferredToolRequests, FunctionToolset, ModelRetry, RunContext, ToolOutput
 from pydantic_ai.capabilities import Hooks, Instrumentation, combined
+from pydantic_ai.exceptions import RetryModelRequest, SkipModelRequest, SkipToolExecution, ToolFailed
 from pydantic_ai.messages import ModelMessage, ModelResponse, RetryPromptPart, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models import ModelRequestContext
 from pydantic_ai.models.fallback import FallbackModel
@@ -80,6 +81,10 @@ def fails(_: RunContext[None]) -> str:
     raise ValueError("no such food")
 
 
+def cannot(_: RunContext[None]) -> str:
+    raise ToolFailed("the scales are broken")
+
+
 def wants_another_try(context: RunContext[None]) -> str:
     if context.retry == 0:
         raise ModelRetry("which food?")
@@ -123,6 +128,30 @@ async def says_how(_: RunContext[None], request: ModelRequestContext) -> ModelRe
 async def rejects(_: RunContext[None], *, request_context: ModelRequestContext, response: ModelResponse) -> Any:
     del request_context, response
     raise ModelRetry("say it again")
+
+
+async def answers_for_it(_: RunContext[None], *, args: dict[str, Any], **__: Any) -> dict[str, Any]:
+    del args
+    raise SkipToolExecution("found before")
+
+
+async def does_without_asking(_: RunContext[None], __: ModelRequestContext) -> ModelRequestContext:
+    raise SkipModelRequest(ModelResponse([TextPart("known already")], model_name="gpt-4o"))
+
+
+def asks_again_once() -> Hooks[None]:
+    rejected: list[ModelResponse] = []
+
+    async def reject_the_first(
+        _: RunContext[None], *, request_context: ModelRequestContext, response: ModelResponse
+    ) -> ModelResponse:
+        del request_context
+        if not rejected:
+            rejected.append(response)
+            raise RetryModelRequest
+        return response
+
+    return Hooks(after_model_request=reject_the_first)
 
 
 class CannotBeEntered(FunctionToolset[None]):
@@ -213,6 +242,7 @@ CASES: dict[str, tuple[Callable[[], Agent[None, Any]], Callable[[Agent[None, Any
     ),
     "a tool": (lambda: with_tool(works), run),
     "a tool that fails": (lambda: with_tool(fails), run),
+    "a tool that cannot": (lambda: with_tool(cannot), run),
     "a tool that wants another try": (lambda: with_tool(wants_another_try), run),
     "a tool that always wants another try": (lambda: with_tool(always_wants_another_try), run),
     "another agent as a tool": (lambda: with_tool(delegates), run),
@@ -227,6 +257,13 @@ CASES: dict[str, tuple[Callable[[], Agent[None, Any]], Callable[[Agent[None, Any
     ),
     "a hook that changes the request": (lambda: an_agent(capabilities=[Hooks(before_model_request=says_how)]), run),
     "a hook that rejects each answer": (lambda: an_agent(capabilities=[Hooks(after_model_request=rejects)]), run),
+    "a hook that answers for a tool": (
+        lambda: with_tool(fails, capabilities=[Hooks(before_tool_execute=answers_for_it)]), run,
+    ),
+    "a hook that answers for the model": (
+        lambda: an_agent(capabilities=[Hooks(before_model_request=does_without_asking)]), run,
+    ),
+    "a hook that has the model asked again": (lambda: with_tool(works, capabilities=[asks_again_once()]), run),
     "tools that cannot be reached": (lambda: an_agent(toolsets=[CannotBeEntered()]), run),
     "a second turn": (lambda: with_tool(works), go_on),
     "two at once": (lambda: with_tool(works), two_at_once),
