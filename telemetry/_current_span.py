@@ -58,16 +58,17 @@ def current_span() -> Span | None:
 class CurrentSpan:
     """Starts a span when the block is entered and ends it when that is left, for each call of a decorated function."""
 
-    __slots__ = ("_ends", "_of", "_records", "_sets_status", "_span", "_start", "_token")
+    __slots__ = ("_arguments", "_ends", "_records", "_sets_status", "_span", "_start", "_token")
 
     def __init__(
-        self, start: Callable[..., Span], of: tuple[Any, ...], records: bool, sets_status: bool, ends: bool
+        self, start: Callable[..., Span], arguments: tuple[Any, ...], records: bool, sets_status: bool, ends: bool
     ) -> None:
         """Tell whether an error that leaves the block is recorded, whether it sets the status, and whether it ends."""
-        self._start, self._of, self._records, self._sets_status, self._ends = start, of, records, sets_status, ends
+        self._start, self._arguments = start, arguments
+        self._records, self._sets_status, self._ends = records, sets_status, ends
 
     def __enter__(self) -> Span:
-        self._span = self._start(*self._of)
+        self._span = self._start(*self._arguments)
         self._token: Token[Context] = attach(with_entries({_SPAN_KEY: self._span}))
         return self._span
 
@@ -87,7 +88,7 @@ class CurrentSpan:
         """Return the function, each of whose calls is such a block."""
 
         def block() -> CurrentSpan:
-            return CurrentSpan(self._start, self._of, self._records, self._sets_status, self._ends)
+            return CurrentSpan(self._start, self._arguments, self._records, self._sets_status, self._ends)
 
         @functools.wraps(function)
         async def run_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the function's

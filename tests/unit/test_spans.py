@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+import runpy
 from collections.abc import AsyncGenerator, Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -18,6 +20,7 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, Tracer, TraceState
 
+from telemetry import _current_span
 from telemetry._spans import SAMPLED, LeanSpan, LeanTracerProvider, span_context
 
 RESOURCE = Resource({"service.name": "test"})
@@ -248,3 +251,13 @@ async def test_a_block_that_is_left_in_another_task_ends_its_span_and_says_nothi
     await asyncio.create_task(close())
     assert not span.is_recording()
     assert caplog.records == []
+
+
+def test_a_context_that_is_kept_otherwise_is_asked_by_its_own_methods(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OTEL_PYTHON_CONTEXT names another one."""
+    elsewhere = SimpleNamespace(attach=lambda: None, get_current=lambda: None, detach=lambda: None)
+    monkeypatch.setattr(context, "_RUNTIME_CONTEXT", elsewhere)
+    found = runpy.run_path(_current_span.__file__)
+    assert found["attach"] is elsewhere.attach
+    assert found["get_current"] is elsewhere.get_current
+    assert found["_reset"] is elsewhere.detach
