@@ -104,7 +104,10 @@ class RunSpans:
         if self._span is None or not self._span.is_recording() or deps.instrumentation_settings is not None:
             return
         ids = {"gen_ai.agent.call.id": state.run_id, "gen_ai.conversation.id": state.conversation_id}
-        self._span.set_attributes({"model_name": deps.model.model_name, **ids})
+        said = (
+            getattr(self._span, "attributes", None) or {}
+        )  # at its start, as by whoever knows its conversation: it stays
+        self._span.set_attributes({"model_name": deps.model.model_name, **ids, **said})
         if state.message_history:
             self._span.set_attribute("pydantic_ai.new_message_index", len(state.message_history))
         self._steps = steps = await StepSpans.of(run, self._settings)

@@ -17,6 +17,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.usage import RequestUsage
 
 import telemetry
+from telemetry.conversation import conversation_id, conversation_scope
 from tests.conftest import Recorded
 
 
@@ -121,6 +122,17 @@ async def test_no_content_is_in_any_span(agent: Agent[None, str], recorded: Reco
     assert "chat claude-sonnet-4-5" in names
     assert "execute_tool lookup" in names
     assert "secret" not in "".join(span.to_json() for span in recorded.spans)
+
+
+async def test_the_applications_conversation_goes_before_pydantic_ais_on_every_span(
+    agent: Agent[None, str], recorded: Recorded
+) -> None:
+    with conversation_scope():
+        telemetry.set_conversation("chat")
+        await agent.run("use the tool")
+    found = {(span.attributes or {}).get("gen_ai.conversation.id") for span in recorded.spans}
+    assert found == {conversation_id("chat")}
+    assert len(recorded.spans) == 4
 
 
 async def test_off_leaves_nothing_and_on_again_records_again(recorded: Recorded) -> None:
