@@ -53,11 +53,9 @@ class _WithSpans(AbstractCapability[Any]):
         self, ctx: RunContext[Any], *, request_context: ModelRequestContext, handler: WrapModelRequestHandler
     ) -> ModelResponse:
         inner = super().wrap_model_request
-
-        async def ask(request: ModelRequestContext) -> ModelResponse:
-            return await inner(ctx, request_context=request, handler=handler)
-
-        return await self._steps.wrap_model_request(ctx, request_context=request_context, handler=ask)
+        return await self._steps.request(
+            request_context, lambda: inner(ctx, request_context=request_context, handler=handler)
+        )
 
     async def wrap_tool_execute(
         self,
@@ -69,11 +67,9 @@ class _WithSpans(AbstractCapability[Any]):
         handler: WrapToolExecuteHandler,
     ) -> Any:  # noqa: ANN401 - what the tool returns
         inner = super().wrap_tool_execute
-
-        async def execute(args: ValidatedToolArgs) -> Any:  # noqa: ANN401
-            return await inner(ctx, call=call, tool_def=tool_def, args=args, handler=handler)
-
-        return await self._steps.wrap_tool_execute(ctx, call=call, tool_def=tool_def, args=args, handler=execute)
+        return await self._steps.execute_tool(
+            ctx, call, lambda: inner(ctx, call=call, tool_def=tool_def, args=args, handler=handler)
+        )
 
     async def wrap_output_process(
         self,
@@ -84,11 +80,12 @@ class _WithSpans(AbstractCapability[Any]):
         handler: WrapOutputProcessHandler,
     ) -> Any:  # noqa: ANN401
         inner = super().wrap_output_process
-
-        async def process(output: Any) -> Any:  # noqa: ANN401
-            return await inner(ctx, output_context=output_context, output=output, handler=handler)
-
-        return await self._steps.wrap_output_process(ctx, output_context=output_context, output=output, handler=process)
+        return await self._steps.wrap_output_process(
+            ctx,
+            output_context=output_context,
+            output=output,
+            handler=lambda output: inner(ctx, output_context=output_context, output=output, handler=handler),
+        )
 
     async def on_tool_validate_error(
         self,

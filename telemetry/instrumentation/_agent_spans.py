@@ -104,15 +104,14 @@ class RunSpans:
         if self._span is None or not self._span.is_recording() or deps.instrumentation_settings is not None:
             return
         ids = {"gen_ai.agent.call.id": state.run_id, "gen_ai.conversation.id": state.conversation_id}
-        said = (
-            getattr(self._span, "attributes", None) or {}
-        )  # at its start, as by whoever knows its conversation: it stays
+        # What was said of it at its start stays, as by who knows its conversation.
+        said = getattr(self._span, "attributes", None) or {}
         self._span.set_attributes({"model_name": deps.model.model_name, **ids, **said})
         if state.message_history:
             self._span.set_attribute("pydantic_ai.new_message_index", len(state.message_history))
-        self._steps = steps = await StepSpans.of(run, self._settings)
-        steps.ids = {"gen_ai.agent.name": self._name, **ids}
-        attach(with_entries({_BAGGAGE_KEY: steps.ids}))
+        ids = {"gen_ai.agent.name": self._name, **ids}
+        self._steps = steps = await StepSpans.of(run, self._settings, ids)
+        attach(with_entries({_BAGGAGE_KEY: ids}))
         deps.tracer, deps.display_banner = self._settings.tracer, None  # as of a run that is instrumented
         deps.root_capability = deps.tool_manager.root_capability = with_spans(deps.root_capability, steps)
         self.counted = _usage_attribution.accumulate(steps._run_usage)  # noqa: SLF001

@@ -26,16 +26,14 @@ from pydantic_ai.models._continuation import _segment_observers
 from telemetry._guard import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Awaitable, Callable, Generator
 
     from opentelemetry.trace import Span, Tracer
     from pydantic_ai import RunContext
-    from pydantic_ai.capabilities.abstract import ValidatedToolArgs, WrapModelRequestHandler, WrapToolExecuteHandler
     from pydantic_ai.messages import ModelResponse, ToolCallPart
     from pydantic_ai.models import ModelRequestContext
     from pydantic_ai.models.instrumented import InstrumentationSettings
     from pydantic_ai.run import AgentRun
-    from pydantic_ai.tools import ToolDefinition
 
 __all__ = ["StepSpans", "record_error"]
 
@@ -49,7 +47,7 @@ class StepSpans(Instrumentation):
     """Whose they are: the attributes that name the agent, its run and the conversation."""
 
     @classmethod
-    async def of(cls, run: AgentRun[Any, Any], settings: InstrumentationSettings) -> StepSpans:
+    async def of(cls, run: AgentRun[Any, Any], settings: InstrumentationSettings, ids: dict[str, str]) -> StepSpans:
         """Return those of one run."""
         state = run.ctx.state
         # What they ask of a run's context; to build one takes as long as a span does.
@@ -59,13 +57,14 @@ class StepSpans(Instrumentation):
             run_id=state.run_id,
             conversation_id=state.conversation_id,
         )
-        return cast("StepSpans", await cls(settings=settings).for_run(context))
+        steps = cast("StepSpans", await cls(settings=settings).for_run(context))
+        steps.ids = ids
+        return steps
 
-    async def wrap_model_request(
-        self, ctx: RunContext[Any], *, request_context: ModelRequestContext, handler: WrapModelRequestHandler
+    async def request(
+        self, request_context: ModelRequestContext, ask: Callable[[], Awaitable[ModelResponse]]
     ) -> ModelResponse:
         """Open the span of one request."""
-        del ctx
         tracer = self.settings.tracer
         with tracer.start_as_current_span(
             f"chat {request_context.model.model_name}",
@@ -77,7 +76,7 @@ class StepSpans(Instrumentation):
             exchange = _Exchange(request_context, span)
             try:
                 with exchange.followed(tracer):
-                    response = await handler(request_context)
+                    response = await ask()
             except BaseException as error:
                 if exchange.response is not None:  # served, and rejected after that
                     self._record_answer(exchange, exchange.response)
@@ -91,17 +90,10 @@ class StepSpans(Instrumentation):
             exchange.describe(response)
             self._record_cache_health(exchange.context, response, exchange.segments)
 
-    async def wrap_tool_execute(
-        self,
-        ctx: RunContext[Any],
-        *,
-        call: ToolCallPart,
-        tool_def: ToolDefinition,
-        args: ValidatedToolArgs,
-        handler: WrapToolExecuteHandler,
+    async def execute_tool(
+        self, ctx: RunContext[Any], call: ToolCallPart, execute: Callable[[], Awaitable[Any]]
     ) -> Any:  # noqa: ANN401 - what the tool returns
         """Open the span of one call of a tool."""
-        del tool_def
         tool = {"gen_ai.tool.name": call.tool_name, "gen_ai.tool.call.id": call.tool_call_id}
         with self.settings.tracer.start_as_current_span(
             f"execute_tool {call.tool_name}",
@@ -110,7 +102,7 @@ class StepSpans(Instrumentation):
             set_status_on_exception=False,
         ) as span:
             try:
-                return await handler(args)
+                return await execute()
             except BaseException as error:
                 self._record_failure(span, error, ctx)
                 raise

@@ -303,6 +303,16 @@ def seen(spans: list[ReadableSpan], left_out: set[str]) -> list[Seen]:
     return sorted(found, key=lambda one: json.dumps(one, default=str, sort_keys=True))
 
 
+def stock_spans() -> tuple[InMemorySpanExporter, InstrumentationSettings]:
+    """Return pydantic-ai's own instrumentation, and where the SDK's spans of it go."""
+    memory, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    settings = InstrumentationSettings(
+        tracer_provider=provider, meter_provider=NoOpMeterProvider(), include_content=False
+    )
+    return memory, settings
+
+
 class ElsewhereContext(RunContext[Any]):
     """As a library for durable runs has one."""
 
@@ -329,10 +339,7 @@ async def test_a_runs_context_is_copied_as_copy_does_it() -> None:
 @pytest.mark.parametrize("name", CASES)
 async def test_what_pydantic_ai_records_by_itself_is_recorded_alike(recorded: Recorded, name: str) -> None:
     create, use = CASES[name]
-    memory = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(memory))
-    stock = InstrumentationSettings(tracer_provider=provider, meter_provider=NoOpMeterProvider(), include_content=False)
+    memory, stock = stock_spans()
     Agent.instrument_all(stock)
     try:
         with contextlib.suppress(Exception):
@@ -344,12 +351,6 @@ async def test_what_pydantic_ai_records_by_itself_is_recorded_alike(recorded: Re
     left_out = LEFT_OUT.get(name, set())
     assert seen(recorded.spans, left_out) == seen(list(memory.get_finished_spans()), left_out)
     assert any(span.name == "invoke_agent coach" for span in recorded.spans)
-
-
-def stock_spans() -> tuple[InMemorySpanExporter, InstrumentationSettings]:
-    memory, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(memory))
-    return memory, InstrumentationSettings(tracer_provider=provider, include_content=False)
 
 
 @pytest.mark.parametrize("where", ["of the agent", "of the run", "of the agent's setting"])
